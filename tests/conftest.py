@@ -1,0 +1,69 @@
+"""What all tests share: homes of their own, no internet, and the real data where there is any."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps the user's data and the Hub out of reach; the Hugging Face libraries read these variables at import."""
+    home = tempfile.mkdtemp(prefix="segbench-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    os.environ |= {
+        "SEGBENCH_HOME": f"{home}/segbench",
+        "HF_HOME": f"{home}/huggingface",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_XET": "1",
+        "MPLBACKEND": "agg",
+        "MPLCONFIGDIR": f"{home}/matplotlib",
+    }
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what this machine cannot do."""
+    gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if gpu and not _has_gpu():
+        _skip(gpu, "needs a CUDA device")
+    if os.environ.get("SEGBENCH_TEST_NETWORK") != "1":
+        _skip([item for item in items if item.get_closest_marker("network")], "set SEGBENCH_TEST_NETWORK=1")
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _skip(items: list[pytest.Item], reason: str) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turns the skip of a test on real data into a failure where the data is required."""
+    report = yield
+    required = os.environ.get("SEGBENCH_REQUIRE_SHARED_DATA") == "1" and item.get_closest_marker("shared")
+    if report.skipped and required and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although SEGBENCH_REQUIRE_SHARED_DATA=1: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real data, `$SEGBENCH_TEST_DATA` or `../shared/data`; the test skips where it is missing."""
+    folder = Path(os.environ.get("SEGBENCH_TEST_DATA") or CHECKOUT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}")
+    return folder
