@@ -1,0 +1,297 @@
+"""A recipe: everything that decides a training run, as one flat TOML file."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from segbench.errors import RecipeError, UnknownNameError
+from segbench.registry import closest
+
+__all__ = [
+    "Augmentation",
+    "Evaluation",
+    "Loss",
+    "PaperNumbers",
+    "Recipe",
+    "Training",
+    "dump_recipe",
+    "find_recipe",
+    "list_recipes",
+    "load_recipe",
+    "override",
+    "recipes_folder",
+    "require_variant",
+]
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Size = tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, le=8192)]]
+
+
+class Section(BaseModel):
+    """A part of a recipe; unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(Section):
+    """How weights are found.
+
+    Exactly one of ``epochs`` (passes over the training split) and ``iterations`` (optimizer steps) is given.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    iterations: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=4096)]
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_iterations: Annotated[int, Field(ge=0)] = 0
+    validate_every: Annotated[int, Field(ge=1)] = 1
+    """Epochs between validations (iterations where the recipe counts iterations)."""
+    select: Literal["global_accuracy", "mean_iou", "last"] = "global_accuracy"
+    batch_norm: Literal["reestimated", "running"] = "reestimated"
+    """Statistics of evaluation: re-estimated over the training split, or the running averages of training."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    convolution: Literal["auto", "direct", "dft"] = "auto"
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Training:
+        if (self.epochs is None) == (self.iterations is None):
+            raise ValueError("give exactly one of epochs and iterations")
+        return self
+
+
+class Loss(Section):
+    """Pixel-wise cross-entropy."""
+
+    class_weights: Literal["median-frequency", "published", "none"] = "median-frequency"
+    normalisation: Literal["pixels", "weights"] = "pixels"
+    """Divisor: the count of labelled pixels (Caffe) or the sum of their weights (torch)."""
+
+
+class Augmentation(Section):
+    """Random changes of training images."""
+
+    flip: bool = False
+
+
+class Evaluation(Section):
+    """How the trained network is scored; predictions are always scored at the label's own size."""
+
+    batch_size: Annotated[int, Field(ge=1, le=1024)] = 4
+    split: Literal["train", "validation", "test"] = "test"
+    protocol: Literal["segbench"] = "segbench"
+
+
+class PaperNumbers(Section):
+    """What the paper prints for this row, as fractions, and what it was trained on."""
+
+    source: str
+    size: Size
+    training: str
+    comparable: bool
+    reason: str = ""
+    """Why the numbers cannot be compared with this recipe's; empty when they can."""
+    global_accuracy: Fraction | None = None
+    class_accuracy: Fraction | None = None
+    mean_iou: Fraction | None = None
+    boundary_f1: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> PaperNumbers:
+        if self.comparable == bool(self.reason):
+            raise ValueError("a reason is given exactly when the numbers are not comparable")
+        return self
+
+
+class Recipe(Section):
+    """One training and evaluation run, complete.
+
+    Attributes:
+        model: Registered name, or a path or repository that stands for one.
+        variant: ``default``, ``paper``, ``half``, ``modern`` ...
+        dataset: Registered dataset.
+        dataset_variant: Its configuration.
+        input_size: Height and width images are resized to for the network; ``None``: as prepared.
+    """
+
+    version: Literal[1] = 1
+    model: str
+    variant: str
+    dataset: str
+    dataset_variant: str
+    input_size: Size | None = None
+    train: Training
+    loss: Loss = Loss()
+    augment: Augmentation = Augmentation()
+    evaluate: Evaluation = Evaluation()
+    paper: PaperNumbers | None = None
+
+    @property
+    def label(self) -> str:
+        """``model.variant``, as recipe files are named."""
+        return f"{self.model}.{self.variant}"
+
+    def decisive(self) -> dict[str, Any]:
+        """The part that decides a run's outcome: all but the paper's numbers, as JSON values.
+
+        Values that equal their default are left out, so that an option added later leaves the ids of older runs alone;
+        the defaults of one ``version`` therefore never change.
+        """
+        return {"version": self.version, **self.model_dump(mode="json", exclude={"paper"}, exclude_defaults=True)}
+
+
+def recipes_folder() -> Path:
+    """The shipped recipes: inside the installed package, or beside it in a checkout."""
+    packaged = Path(__file__).parent / "_recipes"
+    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "recipes"
+
+
+def list_recipes() -> list[Path]:
+    """All shipped recipe files, sorted by dataset and name."""
+    return sorted(path for path in recipes_folder().glob("*/*.toml") if path.parent.name != "suites")
+
+
+def find_recipe(model: str, dataset: str, recipe: str | None = None) -> Recipe:
+    """The recipe of ``model`` on ``dataset``.
+
+    Args:
+        model: Registered model name.
+        dataset: Registered dataset name.
+        recipe: A variant name, or a path to a TOML file; ``None`` means ``default``.
+
+    Raises:
+        RecipeError: No such recipe, or it does not validate.
+    """
+    chosen = recipe or "default"
+    if chosen.endswith(".toml"):
+        return load_recipe(Path(chosen))
+    path = recipes_folder() / dataset / f"{model}.{chosen}.toml"
+    if path.is_file():
+        return load_recipe(path)
+    raise RecipeError(f"No recipe '{chosen}' for {model} on {dataset}.", _alternatives(model, dataset))
+
+
+def _alternatives(model: str, dataset: str) -> str:
+    folder = recipes_folder() / dataset
+    variants = sorted(path.stem.removeprefix(f"{model}.") for path in folder.glob(f"{model}.*.toml"))
+    if variants:
+        return f"There is {', '.join(variants)}."
+    models = sorted({path.stem.rpartition(".")[0] for path in folder.glob("*.toml")})
+    return (
+        f"Recipes on {dataset} exist for {', '.join(models)}; or give --recipe FILE.toml."
+        if models
+        else "See 'segbench list recipes'."
+    )
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Reads and validates a recipe file.
+
+    Raises:
+        RecipeError: Names the file, the key, the value and what is allowed.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"Cannot read recipe {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"Recipe {path} is not valid TOML: {error}.") from error
+    return _validated(values, str(path))
+
+
+def _validated(values: Mapping[str, Any], where: str) -> Recipe:
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"Recipe {where}: {'; '.join(_sentences(error))}.") from error
+
+
+def _sentences(error: ValidationError) -> Iterable[str]:
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            yield f"unknown key '{key}'. {closest(key.rpartition('.')[2], _keys(key))}".rstrip(".")
+        else:
+            shown = problem["input"] if problem["type"] != "missing" else "nothing"
+            yield f"{key or 'recipe'}: {problem['msg'].removeprefix('Value error, ')} (got {_short(shown)})"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _keys(key: str) -> list[str]:
+    section: type[BaseModel] = Recipe
+    for part in key.split(".")[:-1]:
+        annotation = section.model_fields[part].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        section = next(item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel))
+    return list(section.model_fields)
+
+
+def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
+    """A recipe with ``key=value`` assignments such as ``train.lr=0.01`` applied.
+
+    Values are read as TOML; what is no TOML value is a string.
+
+    Raises:
+        RecipeError: An assignment without ``=``, an unknown key or a value that is not allowed.
+    """
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator or not key.strip():
+            raise RecipeError(f"--set '{assignment}' is not key=value.", "Example: --set train.lr=0.01")
+        _assign(values, key.strip().split("."), _toml_value(text.strip()))
+    return _validated(values, "with --set")
+
+
+def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:
+    section = values
+    for part in path[:-1]:
+        inner = section.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"--set {'.'.join(path)}: '{part}' is a value, not a section.")
+        section = inner
+    if path == ["train", "epochs"]:
+        section.pop("iterations", None)
+    if path == ["train", "iterations"]:
+        section.pop("epochs", None)
+    section[path[-1]] = value
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The recipe as TOML text that :func:`load_recipe` reads back to the same recipe."""
+    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))
+
+
+def require_variant(recipe: Recipe, variants: Iterable[str]) -> None:
+    """Checks the dataset variant of a recipe against the known ones.
+
+    Raises:
+        UnknownNameError: The variant does not exist.
+    """
+    known = list(variants)
+    if recipe.dataset_variant not in known:
+        raise UnknownNameError(
+            f"Recipe {recipe.label}: {recipe.dataset} has no variant '{recipe.dataset_variant}'. "
+            f"{closest(recipe.dataset_variant, known)}"
+        )

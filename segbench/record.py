@@ -1,0 +1,266 @@
+"""What a run leaves behind: scores with their protocol, the environment, the record. Strict JSON, no NaN."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from segbench.atomic import write_text
+from segbench.errors import RecordError
+from segbench.recipe import Recipe
+
+__all__ = [
+    "SCORE_NAMES",
+    "BoundaryProtocol",
+    "ClassScores",
+    "Curve",
+    "Environment",
+    "Protocol",
+    "RunRecord",
+    "Scores",
+    "Trial",
+    "WeightsHeader",
+    "cell_id",
+    "load_record",
+    "run_id",
+    "save_record",
+]
+
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+SCORE_NAMES = ("global_accuracy", "class_accuracy", "mean_iou", "boundary_f1")
+
+
+class Strict(BaseModel):
+    """Unknown keys and NaN are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BoundaryProtocol(Strict):
+    """How boundary F1 is computed.
+
+    Attributes:
+        rule: ``matching`` (one-to-one, maximum) or ``distance`` (any counterpart within the radius).
+        void: ``asis``, or ``masked``: the prediction is void wherever the truth is.
+        average: ``script`` (classes with a boundary in truth or prediction) or ``paper-text`` (in the truth).
+        tolerance: Radius, as a fraction of the image diagonal or in pixels.
+        unit: ``diagonal`` or ``px``.
+    """
+
+    rule: Literal["matching", "distance"] = "matching"
+    void: Literal["asis", "masked"] = "asis"
+    average: Literal["script", "paper-text"] = "script"
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0075
+    unit: Literal["diagonal", "px"] = "diagonal"
+
+
+class Protocol(Strict):
+    """Which definition a score follows; a change of the definition bumps ``version``.
+
+    Attributes:
+        name: ``segbench`` is the default of the boards.
+        size: Height and width the predictions were scored at; ``None`` where images differ.
+        ignore_index: The label that counts nowhere.
+        absent: What a class that is in neither truth nor prediction is: left out (``null``) or ``zero``.
+    """
+
+    name: str = "segbench"
+    version: int = 1
+    size: tuple[int, int] | None = None
+    ignore_index: int = 255
+    absent: Literal["null", "zero"] = "null"
+    boundary: BoundaryProtocol = BoundaryProtocol()
+
+
+class ClassScores(Strict):
+    """Scores of one class; ``None`` is undefined.
+
+    Attributes:
+        pixels: Labelled pixels of the class in the truth.
+    """
+
+    accuracy: Fraction | None
+    iou: Fraction | None
+    boundary_f1: Fraction | None
+    pixels: Annotated[int, Field(ge=0)]
+
+
+class Scores(Strict):
+    """The scores of one split under one protocol, as fractions.
+
+    Attributes:
+        num_pixels: Labelled pixels.
+    """
+
+    global_accuracy: Fraction | None
+    class_accuracy: Fraction | None
+    mean_iou: Fraction | None
+    boundary_f1: Fraction | None
+    per_class: dict[str, ClassScores]
+    num_images: Annotated[int, Field(ge=0)]
+    num_pixels: Annotated[int, Field(ge=0)]
+    protocol: Protocol
+
+
+class Environment(Strict):
+    """Where a run happened; no host name, user or path.
+
+    Attributes:
+        versions: Package versions by name.
+        device: ``cpu`` or the CUDA device's name.
+        cpu: The processor's model name.
+        features: Instruction sets that decide the speed, such as ``amx_bf16``.
+        threads: Threads of one operation.
+        precision: ``bf16`` or ``fp32``, what was really used.
+        convolution: ``direct`` or ``dft``, what was really used.
+        git_commit: Commit of the checkout, ``None`` outside one.
+        git_dirty: Whether tracked files differed from it.
+    """
+
+    versions: dict[str, str]
+    device: str
+    cpu: str
+    features: list[str]
+    threads: int
+    precision: Literal["bf16", "fp32"]
+    convolution: Literal["direct", "dft"]
+    git_commit: str | None
+    git_dirty: bool | None
+
+
+class Curve(Strict):
+    """Summary of a training run, one entry a validation.
+
+    Attributes:
+        iteration: Optimizer steps taken.
+        loss: Mean training loss since the entry before.
+        global_accuracy: On the validation split (``None`` where there is none).
+        mean_iou: On the validation split.
+    """
+
+    iteration: list[int]
+    epoch: list[int]
+    loss: list[float]
+    global_accuracy: list[float | None]
+    mean_iou: list[float | None]
+    selected_iteration: int
+    wall_time_s: float
+    images_per_s: float
+
+
+class Trial(Strict):
+    """One setting that was tried while tuning, with its validation score."""
+
+    settings: dict[str, Any]
+    validation: dict[str, float]
+
+
+class WeightsHeader(Strict):
+    """What a weights file says of itself; stored as metadata inside the safetensors file.
+
+    Attributes:
+        config: Arguments of the model's factory beside ``num_classes``.
+        preprocess: What the module does to its input, for readers without segbench.
+    """
+
+    schema_version: Literal[1] = 1
+    model: str
+    num_classes: int
+    class_names: list[str]
+    palette: list[tuple[int, int, int]]
+    ignore_index: int
+    dataset: str
+    dataset_variant: str
+    dataset_fingerprint: str
+    input_size: tuple[int, int] | None
+    recipe: Recipe
+    seed: int
+    iteration: int
+    config: dict[str, Any] = {}
+    preprocess: dict[str, Any] = {}
+
+
+class RunRecord(Strict):
+    """One finished run: all that a board shows and all that is needed to repeat it.
+
+    Attributes:
+        schema_version: Version of this layout.
+        run_id: 12 hex digits over cell, weights and protocol.
+        cell_id: 12 hex digits over recipe, model, dataset, seed and encoder weights.
+        created: UTC, ISO 8601, seconds.
+        validation: Scores on the validation split at the selected iteration (no boundary F1).
+    """
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    cell_id: str
+    created: str
+    model: str
+    paper_name: str
+    dataset: str
+    dataset_variant: str
+    dataset_title: str
+    split: str
+    recipe: Recipe
+    scale: str
+    seed: int
+    encoder_weights: str
+    dataset_fingerprint: str
+    dataset_partial: bool
+    weights_sha256: str
+    parameters: int
+    convolution_weights: int
+    paper_parameters: int | None
+    scores: Scores
+    validation: dict[str, float | None] | None
+    curve: Curve
+    trials: list[Trial] = []
+    environment: Environment
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def cell_id(recipe: Recipe, fingerprint: str, seed: int, encoder_weights: str = "random") -> str:
+    """12 hex digits that name a cell of a grid before anything is trained."""
+    return _digest([recipe.decisive(), recipe.model, fingerprint, seed, encoder_weights])
+
+
+def run_id(cell: str, weights_sha256: str, protocol: Protocol) -> str:
+    """12 hex digits that name one result of a cell."""
+    return _digest([cell, weights_sha256, protocol.model_dump(mode="json")])
+
+
+def save_record(path: Path, record: RunRecord) -> None:
+    """Writes a record; an existing one of the same run must hold the same scores.
+
+    Raises:
+        RecordError: ``path`` holds other scores under the same run id.
+    """
+    if path.exists() and load_record(path).scores != record.scores:
+        raise RecordError(f"{path} holds other scores for run {record.run_id}.", "Move it away to keep both.")
+    if not path.exists():
+        write_text(path, record.model_dump_json(indent=2) + "\n")
+
+
+def load_record(path: Path) -> RunRecord:
+    """Reads a record.
+
+    Raises:
+        RecordError: The file is missing, damaged or of another schema.
+    """
+    try:
+        return RunRecord.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise RecordError(f"Cannot read record {path}: {error.strerror}.") from error
+    except ValidationError as error:
+        first: Mapping[str, Any] = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecordError(f"Record {path} is not valid at {where or 'its start'}: {first['msg']}.") from error
