@@ -1,0 +1,46 @@
+"""One process at a time makes a folder; the others wait and then find it made."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from glob import escape
+from pathlib import Path
+
+from segbench.progress import SILENT, Progress
+
+__all__ = ["making"]
+
+
+@contextmanager
+def making(target: Path, progress: Progress = SILENT) -> Iterator[None]:
+    """Holds the lock of ``target`` and first removes what killed makers of it left behind.
+
+    Args:
+        target: The folder to be made; the lock file lies beside it.
+        progress: Told when another process holds the lock.
+    """
+    from filelock import FileLock, Timeout
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(target.parent / f".{target.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress.message(f"Another segbench is making {target}; waiting for it.")
+        lock.acquire()
+    try:
+        _remove_leftovers(target)
+        yield
+    finally:
+        lock.release()
+
+
+def _remove_leftovers(target: Path) -> None:
+    for suffix in ("partial", "old"):
+        for leftover in target.parent.glob(f".{escape(target.name)}.*.{suffix}"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
