@@ -1,0 +1,285 @@
+"""The confusion matrix: exact counts of (truth, prediction) pairs, from runs of equal pixels.
+
+Label maps are piecewise constant, so most of a map is told by where a run of one (truth, prediction) pair begins and
+how long it is. Noisy maps have no runs worth the name; there every pixel is counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segbench.errors import DataError, UsageError
+
+__all__ = [
+    "MAX_CLASSES",
+    "ConfusionMatrix",
+    "PairCounts",
+    "VoidPredictions",
+    "class_ids",
+    "count_pairs",
+    "integer_map",
+    "true_positions",
+]
+
+VoidPredictions = Literal["error", "wrong"]
+Integers = NDArray[np.integer[Any]]
+
+MAX_CLASSES = 4096
+# Runs shorter than this on average cost more than counting every pixel (measured with one byte a pixel).
+_SHORTEST_RUN = 3
+# A table of pairs up to this size is counted directly, a larger one by sorting.
+_LARGEST_TABLE = 1 << 16
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """How often each (truth, prediction) pair of classes occurs in one image; pairs that do not occur are left out.
+
+    Attributes:
+        true: int64 [n], classes in the truth, 0..K-1.
+        predicted: int64 [n], classes in the prediction.
+        count: int64 [n], pixels, at least 1.
+        missed_class: int64 [m], classes of labelled pixels that were predicted as the ignore index.
+        missed_count: int64 [m], pixels.
+    """
+
+    true: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    count: NDArray[np.int64]
+    missed_class: NDArray[np.int64]
+    missed_count: NDArray[np.int64]
+
+
+class ConfusionMatrix:
+    """Counts of (truth, prediction) pairs over many images; two matrices add up.
+
+    Args:
+        num_classes: K, 1..4096.
+        ignore_index: Truth of this value counts nowhere, whatever is predicted there.
+        void_predictions: Whether a labelled pixel that is predicted as ``ignore_index`` is an error, or wrong (and
+            counted in ``missed``).
+
+    Attributes:
+        counts: int64 [K,K], rows are the truth.
+        missed: int64 [K], labelled pixels predicted as nothing.
+    """
+
+    def __init__(
+        self, num_classes: int, ignore_index: int = 255, *, void_predictions: VoidPredictions = "error"
+    ) -> None:
+        check_classes(num_classes)
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+        self.void_predictions: VoidPredictions = void_predictions
+        self.counts = np.zeros((num_classes, num_classes), np.int64)
+        self.missed = np.zeros(num_classes, np.int64)
+
+    def update(self, label: ArrayLike, prediction: ArrayLike) -> None:
+        """Counts one image (or a stack of images) of integer class ids, both of one shape.
+
+        Raises:
+            DataError: The shapes differ, or a value is neither a class nor ``ignore_index``; nothing is counted then.
+        """
+        self.add(count_pairs(label, prediction, self.num_classes, self.ignore_index, self.void_predictions))
+
+    def add(self, pairs: PairCounts) -> None:
+        """Adds the counts of an image that was counted before."""
+        self.counts[pairs.true, pairs.predicted] += pairs.count
+        self.missed[pairs.missed_class] += pairs.missed_count
+
+    def __add__(self, other: ConfusionMatrix) -> ConfusionMatrix:
+        if (self.num_classes, self.ignore_index) != (other.num_classes, other.ignore_index):
+            raise UsageError(
+                f"Cannot add a confusion matrix of {other.num_classes} classes (ignore index {other.ignore_index}) "
+                f"to one of {self.num_classes} (ignore index {self.ignore_index})."
+            )
+        total = ConfusionMatrix(self.num_classes, self.ignore_index, void_predictions=self.void_predictions)
+        total.counts = self.counts + other.counts
+        total.missed = self.missed + other.missed
+        return total
+
+    def __repr__(self) -> str:
+        return f"ConfusionMatrix({self.num_classes} classes, {self.num_pixels} pixels)"
+
+    @property
+    def num_pixels(self) -> int:
+        """Labelled pixels."""
+        return int(self.counts.sum() + self.missed.sum())
+
+
+def check_classes(num_classes: int) -> None:
+    """Refuses a number of classes that no matrix is made for.
+
+    Raises:
+        UsageError: ``num_classes`` is outside 1..4096.
+    """
+    if not 1 <= num_classes <= MAX_CLASSES:
+        raise UsageError(f"{num_classes} classes cannot be scored: 1 to {MAX_CLASSES} are allowed.")
+
+
+def count_pairs(
+    label: ArrayLike,
+    prediction: ArrayLike,
+    num_classes: int,
+    ignore_index: int = 255,
+    void_predictions: VoidPredictions = "error",
+) -> PairCounts:
+    """Counts the (truth, prediction) pairs of one image.
+
+    Args:
+        label: Integer class ids of any integer type, 0..K-1 or ``ignore_index``, any shape.
+        prediction: The same shape; its values matter only where the truth is labelled.
+        num_classes: K.
+        ignore_index: The value that counts nowhere.
+        void_predictions: See ``ConfusionMatrix``.
+
+    Raises:
+        DataError: The shapes differ, or a value is not allowed; names the value and where it stands first.
+    """
+    truth, guess = integer_map(label, "label"), integer_map(prediction, "prediction")
+    check_same_shape(truth, guess)
+    true, predicted, count = _classed(*_joint(truth.ravel(), guess.ravel()), num_classes, ignore_index)
+    void, invalid = num_classes, num_classes + 1
+    labelled = true != void
+    refused = (true == invalid) | (labelled & (predicted == invalid))
+    if void_predictions == "error":
+        refused |= labelled & (predicted == void)
+    if refused.any():
+        raise _first_refused(truth, guess, num_classes, ignore_index, void_predictions)
+    hit, missed = labelled & (predicted != void), labelled & (predicted == void)
+    return PairCounts(true[hit], predicted[hit], count[hit], true[missed], count[missed])
+
+
+def integer_map(values: ArrayLike, name: str) -> Integers:
+    """``values`` as a contiguous array of integers; booleans are 0 and 1.
+
+    Raises:
+        DataError: They are not integers.
+    """
+    array = np.asarray(values)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise DataError(f"The {name} holds {array.dtype} values; class ids must be integers.")
+    return np.ascontiguousarray(array)
+
+
+def check_same_shape(label: Integers, prediction: Integers) -> None:
+    """Refuses a prediction that does not lie on its label.
+
+    Raises:
+        DataError: The shapes differ; says both and which would fit.
+    """
+    if label.shape != prediction.shape:
+        raise DataError(
+            f"The prediction is {_times(prediction)} but its label is {_times(label)} (height x width).",
+            f"Give class ids of size {_times(label)}: upsample the scores before the maximum is taken.",
+        )
+
+
+def _times(array: Integers) -> str:
+    return " x ".join(map(str, array.shape)) or "a single number"
+
+
+def class_ids(values: Integers, num_classes: int, ignore_index: int) -> NDArray[np.intp]:
+    """Class ids with K for the ignore index and K + 1 for everything that is no class."""
+    if values.dtype == np.uint8:
+        return _byte_table(num_classes, ignore_index).take(values)
+    ids = np.where((values >= 0) & (values < num_classes), values, num_classes + 1).astype(np.intp)
+    ids[values == ignore_index] = num_classes
+    return ids
+
+
+@lru_cache(maxsize=32)
+def _byte_table(num_classes: int, ignore_index: int) -> NDArray[np.intp]:
+    table = class_ids(np.arange(256, dtype=np.int64), num_classes, ignore_index)
+    table.setflags(write=False)
+    return table
+
+
+Counted = tuple[Integers, Integers, NDArray[np.int64]]
+
+
+def _joint(truth: Integers, guess: Integers) -> Counted:
+    """Values of truth and prediction side by side with counts; a pair may occur more than once."""
+    changes = _changes(truth, guess)
+    if truth.size < _SHORTEST_RUN * np.count_nonzero(changes):
+        return _by_pixel(truth, guess)
+    starts = true_positions(changes)
+    lengths = np.diff(starts, append=truth.size)
+    return truth.take(starts), guess.take(starts), lengths
+
+
+def _changes(truth: Integers, guess: Integers) -> NDArray[np.bool_]:
+    """Whether a run begins at each pixel of the flat maps."""
+    changes = np.ones(truth.size, np.bool_)
+    np.not_equal(truth[1:], truth[:-1], out=changes[1:])
+    changes[1:] |= guess[1:] != guess[:-1]
+    return changes
+
+
+def true_positions(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The positions of the few that are true in a flat array: words of eight flags are looked at first."""
+    words = flags[: flags.size & ~7].view(np.uint64)
+    tail = flags.size & ~7
+    occupied = np.flatnonzero(words != 0)
+    inside = np.flatnonzero(words.take(occupied).view(np.bool_))
+    found = (occupied << 3).take(inside >> 3) + (inside & 7)
+    return np.concatenate([found, np.flatnonzero(flags[tail:]) + tail])
+
+
+def _by_pixel(truth: Integers, guess: Integers) -> Counted:
+    if truth.dtype != np.uint8 or guess.dtype != np.uint8:
+        return truth, guess, np.ones(truth.size, np.int64)
+    code = truth.astype(np.uint16)
+    code <<= 8
+    code |= guess
+    counts = np.bincount(code)
+    seen = np.flatnonzero(counts)
+    return (seen >> 8).astype(np.uint8), (seen & 255).astype(np.uint8), counts[seen]
+
+
+def _classed(
+    truth: Integers, guess: Integers, count: NDArray[np.int64], num_classes: int, ignore_index: int
+) -> Counted:
+    """The same counts by class ids, each pair once."""
+    width = num_classes + 2
+    code = class_ids(truth, num_classes, ignore_index) * width + class_ids(guess, num_classes, ignore_index)
+    if width * width <= _LARGEST_TABLE:
+        # Weights are float64, exact below 2**53 pixels.
+        table = np.bincount(code, weights=count, minlength=width * width)
+        pairs = np.flatnonzero(table)
+        return pairs // width, pairs % width, table[pairs].astype(np.int64)
+    order = np.argsort(code, kind="stable")
+    pairs, first = np.unique(code[order], return_index=True)
+    return pairs // width, pairs % width, np.add.reduceat(count[order], first)
+
+
+def _first_refused(
+    truth: Integers, guess: Integers, num_classes: int, ignore_index: int, void_predictions: VoidPredictions
+) -> DataError:
+    """The error that names the first value that is not allowed."""
+    true, predicted = class_ids(truth, num_classes, ignore_index), class_ids(guess, num_classes, ignore_index)
+    allowed = f"allowed are 0 to {num_classes - 1} and {ignore_index} (ignored)"
+    if (true > num_classes).any():
+        return DataError(f"The label holds {_where(truth, true > num_classes)}; {allowed}.")
+    wrong = (true < num_classes) & (predicted > num_classes)
+    if wrong.any():
+        return DataError(f"The prediction holds {_where(guess, wrong)}; {allowed}.")
+    void = (true < num_classes) & (predicted == num_classes)
+    return DataError(
+        f"The prediction holds the ignore index {_where(guess, void)}, where the label is a class.",
+        "Predict a class for each pixel, or count such pixels as wrong with --void-predictions wrong.",
+    )
+
+
+def _where(values: Integers, wrong: NDArray[np.bool_]) -> str:
+    position = tuple(int(index) for index in np.argwhere(wrong)[0])
+    names = ("row", "column") if len(position) == 2 else tuple(f"axis {axis}" for axis in range(len(position)))
+    place = ", ".join(f"{name} {index}" for name, index in zip(names, position, strict=True))
+    return f"{int(values[position])} at {place}"
