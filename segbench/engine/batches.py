@@ -1,0 +1,83 @@
+"""From the raw cache to tensors: order of an epoch, resizing, flips. All of it follows from seed and step, nothing else."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from segbench.recipe import Augmentation
+
+__all__ = ["Images", "epoch_batches", "resize_images", "resize_labels", "to_tensors", "training_batch"]
+
+
+class Images(Protocol):
+    """A split: images uint8 [H, W, 3] and labels uint8 [H, W] by index."""
+
+    @property
+    def ids(self) -> list[str]: ...
+
+    def __len__(self) -> int: ...
+
+    def image(self, index: int) -> NDArray[np.uint8]: ...
+
+    def label(self, index: int) -> NDArray[np.uint8]: ...
+
+
+def epoch_batches(num_images: int, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+    """A shuffled split as batches: every image once, ceil(n / batch_size) batches whose sizes differ by one at most."""
+    order = np.random.default_rng([seed, epoch]).permutation(num_images)
+    return [part.astype(np.int64) for part in np.array_split(order, -(-num_images // batch_size))]
+
+
+def resize_images(images: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """Area average of float images [N, 3, H, W]; the identity without ``size``."""
+    if size is None or tuple(images.shape[2:]) == size:
+        return images
+    return functional.interpolate(images, size=size, mode="area")
+
+
+def resize_labels(labels: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """Nearest label of integer maps [N, H, W] at pixel centres; the identity without ``size``."""
+    if size is None or tuple(labels.shape[1:]) == size:
+        return labels
+    rows, columns = (_centres(have, want, labels.device) for have, want in zip(labels.shape[1:], size, strict=True))
+    return labels[:, rows][:, :, columns]
+
+
+def _centres(have: int, want: int, device: torch.device) -> Tensor:
+    return (torch.arange(want, device=device) * 2 + 1) * have // (2 * want)
+
+
+def to_tensors(split: Images, indices: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images float32 [N, 3, H, W] (channels_last) in 0..255 and labels uint8 [N, H, W] of equal size."""
+    images = torch.from_numpy(np.stack([split.image(int(index)) for index in indices]))
+    labels = torch.from_numpy(np.stack([split.label(int(index)) for index in indices]))
+    return images.to(device).permute(0, 3, 1, 2).float(), labels.to(device)
+
+
+def training_batch(
+    split: Images,
+    indices: NDArray[np.int64],
+    size: tuple[int, int] | None,
+    augment: Augmentation,
+    seed: tuple[int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """One augmented batch: images float32 [N, 3, h, w], labels int64 [N, h, w].
+
+    Args:
+        seed: Run seed and iteration; decides the augmentation.
+    """
+    images, labels = to_tensors(split, indices, device)
+    images, labels = resize_images(images, size), resize_labels(labels, size)
+    if augment.flip:
+        # The third number keeps this stream apart from the one that shuffles epochs.
+        chosen = torch.from_numpy(np.random.default_rng([*seed, 1]).random(len(indices)) < 0.5).to(device)
+        images = torch.where(chosen[:, None, None, None], images.flip(3), images)
+        labels = torch.where(chosen[:, None, None], labels.flip(2), labels)
+    return images, labels.long()

@@ -1,0 +1,126 @@
+"""Weights and training states as safetensors files: atomic, self-describing, never pickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from segbench.atomic import write_bytes
+from segbench.errors import CheckpointError
+from segbench.models import create_model
+from segbench.record import WeightsHeader
+
+__all__ = [
+    "STATE_FILE",
+    "WEIGHTS_FILE",
+    "load_model",
+    "load_state",
+    "load_weights",
+    "save_state",
+    "save_weights",
+    "weights_path",
+]
+
+WEIGHTS_FILE = "weights.safetensors"
+STATE_FILE = "state.safetensors"
+
+
+def save_state(path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> bytes:
+    """Writes tensors with JSON ``values`` as their header, atomically; returns the bytes written."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = save(plain, metadata={"segbench": json.dumps(values, sort_keys=True)})
+    write_bytes(path, data)
+    return data
+
+
+def load_state(path: Path, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Reads what :func:`save_state` wrote.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or not segbench's.
+    """
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            header = (file.metadata() or {}).get("segbench")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"There is no weights file {path}.") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file: {error}.") from error
+    if header is None:
+        raise CheckpointError(f"{path} holds tensors but no segbench header: it was not written by segbench.")
+    values: dict[str, Any] = json.loads(header)
+    return tensors, values
+
+
+def save_weights(path: Path, model: nn.Module, header: WeightsHeader) -> str:
+    """Writes a model's weights and header; returns the file's sha256."""
+    return hashlib.sha256(save_state(path, model.state_dict(), header.model_dump(mode="json"))).hexdigest()
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], WeightsHeader, str]:
+    """Weights, header and sha256 of a weights file.
+
+    Raises:
+        CheckpointError: Missing, damaged, or a training state instead of weights.
+    """
+    tensors, values = load_state(path)
+    try:
+        header = WeightsHeader.model_validate(values)
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path} has no weights header (a training state?): {error.error_count()} wrong keys."
+        ) from error
+    return tensors, header, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def weights_path(source: str | Path) -> Path:
+    """The weights file meant by a file, a run's folder or a run's id prefix under ``runs/``.
+
+    Raises:
+        CheckpointError: There is none, or the prefix fits several.
+    """
+    path = Path(source)
+    if path.is_dir():
+        path = path / WEIGHTS_FILE
+    if path.is_file():
+        return path
+    found = sorted(Path("runs").glob(f"*/*{source}*/{WEIGHTS_FILE}")) if not path.parent.name else []
+    if len(found) == 1:
+        return found[0]
+    problem = (
+        f"fits {len(found)} runs: {', '.join(item.parent.name for item in found[:4])}"
+        if found
+        else "is neither a file, a run's folder nor part of a run's name"
+    )
+    raise CheckpointError(f"Weights '{source}': {problem}.", "Give the folder that 'segbench run' printed.")
+
+
+def load_model(source: str | Path) -> nn.Module:
+    """A trained network in evaluation mode, strict: every tensor must be there and fit.
+
+    Args:
+        source: A weights file, a run's folder or part of its name. The header is at ``model.header``.
+
+    Raises:
+        CheckpointError: Missing, damaged, or not fitting the model.
+    """
+    path = weights_path(source)
+    tensors, header, _ = load_weights(path)
+    model = create_model(header.model, header.num_classes, **header.config)
+    try:
+        model.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{path} does not fit {header.model}: {first}") from error
+    model.eval()
+    model.header = header  # type: ignore[assignment]
+    return model

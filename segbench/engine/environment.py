@@ -1,0 +1,133 @@
+"""What a run runs on: device, precision, instruction sets, versions, commit."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from segbench.errors import UsageError
+from segbench.record import Environment
+
+__all__ = ["Compute", "choose_compute", "cpu_features", "describe"]
+
+PACKAGES = ("segbench", "torch", "numpy", "scipy", "datasets", "huggingface_hub", "safetensors")
+FEATURES = ("amx_bf16", "amx_tile", "avx512_bf16", "avx512f", "avx2", "asimd", "bf16")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How tensors are computed.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``bf16`` is autocast; parameters and losses stay float32.
+        convolution: ``dft`` computes large kernels through :mod:`segbench.models.dft_convolution`.
+    """
+
+    device: torch.device
+    precision: Literal["bf16", "fp32"]
+    convolution: Literal["direct", "dft"]
+
+    def autocast(self) -> torch.autocast:
+        """The context every forward pass runs in."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def cpu_features() -> list[str]:
+    """The instruction sets of this CPU that decide the speed of training, best first."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return []
+    flags = set(next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "").split())
+    return [name for name in FEATURES if name in flags]
+
+
+def choose_compute(
+    device: str = "auto",
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    convolution: Literal["auto", "direct", "dft"] = "auto",
+) -> Compute:
+    """Decides what ``auto`` means on this machine.
+
+    bf16 where matrix instructions make it faster (CUDA with bf16, AMX); the Fourier route for large kernels on CPUs
+    without them. (AVX-512 BF16 alone was measured slower than float32 in channels_last.)
+
+    Raises:
+        UsageError: The device does not exist here.
+    """
+    chosen = _device(device)
+    matrix = torch.cuda.is_bf16_supported() if chosen.type == "cuda" else "amx_bf16" in cpu_features()
+    bf16 = matrix if precision == "auto" else precision == "bf16"
+    dft = chosen.type == "cpu" and not bf16 if convolution == "auto" else convolution == "dft"
+    return Compute(chosen, "bf16" if bf16 else "fp32", "dft" if dft else "direct")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"Unknown device '{name}'.", "Use cpu, cuda or cuda:N.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"Device {name} is not available: torch {torch.__version__} sees no GPU.", "Use --device cpu.")
+    return device
+
+
+def describe(compute: Compute) -> Environment:
+    """The environment part of a record; no host name, user or path."""
+    commit, dirty = _git()
+    name = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else "cpu"
+    return Environment(
+        versions={"python": platform.python_version(), **_versions()},
+        device=name,
+        cpu=_cpu_name(),
+        features=cpu_features(),
+        threads=torch.get_num_threads(),
+        precision=compute.precision,
+        convolution=compute.convolution,
+        git_commit=commit,
+        git_dirty=dirty,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _git() -> tuple[str | None, bool | None]:
+    """Commit and dirty flag of the checkout this package runs from; nothing when it is installed elsewhere."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        commit = _git_output(root, "rev-parse", "HEAD")
+        return commit, bool(_git_output(root, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+
+
+def _git_output(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()

@@ -1,0 +1,47 @@
+"""Pixel-wise cross-entropy with class weights, normalised as Caffe or as torch does."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["PixelCrossEntropy"]
+
+
+class PixelCrossEntropy(nn.Module):
+    """Cross-entropy over labelled pixels.
+
+    Args:
+        class_weights: [K], or ``None`` for equal ones.
+        ignore_index: Label of pixels that count nowhere.
+        normalisation: ``pixels`` divides by the count of labelled pixels (Caffe's softmax loss), ``weights`` by the sum
+            of their weights (torch's mean reduction).
+
+    The sum is written with a gather, which is deterministic on every device (``nll_loss2d`` is not on CUDA).
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(
+        self,
+        class_weights: Tensor | None = None,
+        ignore_index: int = 255,
+        normalisation: Literal["pixels", "weights"] = "pixels",
+    ) -> None:
+        super().__init__()
+        self.register_buffer("class_weights", class_weights)
+        self.ignore_index = ignore_index
+        self.normalisation = normalisation
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Logits [N, K, H, W] and int64 labels [N, H, W] to a scalar; 0 where no pixel is labelled."""
+        labelled = labels != self.ignore_index
+        safe = labels.masked_fill(~labelled, 0)
+        chosen = functional.log_softmax(logits.float(), 1).gather(1, safe[:, None])[:, 0]
+        weights = labelled.to(chosen.dtype)
+        if self.class_weights is not None:
+            weights = weights * self.class_weights[safe]
+        divisor = weights.sum() if self.normalisation == "weights" else labelled.sum()
+        return -(weights * chosen).sum() / divisor.clamp(min=1e-12 if self.normalisation == "weights" else 1)

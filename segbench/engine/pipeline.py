@@ -1,0 +1,342 @@
+"""A run from recipe to record: one function, the stages in order, each fed by the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from segbench.data import raw_cache
+from segbench.data.preparation import PreparedDataset, ensure_prepared
+from segbench.engine.batches import Images
+from segbench.engine.checkpoint import load_model, load_weights, weights_path
+from segbench.engine.environment import Compute, choose_compute, describe
+from segbench.engine.evaluation import score_split
+from segbench.engine.pictures import draw_comparison
+from segbench.engine.prediction import predict_files, predict_split
+from segbench.engine.tensorboard import tensorboard_events
+from segbench.engine.training import Job, Trained, train
+from segbench.errors import CheckpointError, RecipeError
+from segbench.leaderboard.store import PredictionsWriter, find_record, result_path, save_result
+from segbench.metrics import Scorer
+from segbench.models import create_model
+from segbench.models.blocks import use_convolution
+from segbench.progress import SILENT, Progress
+from segbench.recipe import Recipe, load_recipe, recipes_folder, require_variant
+from segbench.record import RunRecord, Scores, WeightsHeader, cell_id, run_id
+from segbench.registry import DATASETS, MODELS
+
+__all__ = [
+    "Cell",
+    "Result",
+    "class_weights",
+    "evaluate",
+    "find_cell",
+    "predict_dataset",
+    "predict_pictures",
+    "run_cell",
+    "smaller_recipe",
+    "train_cell",
+]
+
+PREDICTIONS = "predictions.zip"
+COMPARISON = "pictures/comparison.png"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One square of a grid: a recipe, a seed and the prepared dataset.
+
+    Attributes:
+        cell_id: 12 hex digits, known before training.
+        folder: Where its state, log and weights go.
+    """
+
+    recipe: Recipe
+    seed: int
+    prepared: PreparedDataset
+    cell_id: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished cell.
+
+    Attributes:
+        path: The record's file.
+        pictures: What to look at.
+        fresh: Whether anything was computed by this call.
+    """
+
+    record: RunRecord
+    path: Path
+    pictures: list[Path]
+    fresh: bool
+
+
+def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT) -> Cell:
+    """The cell of a recipe; an embedded dataset is made on the spot.
+
+    Raises:
+        NotPreparedError: The dataset has to be prepared first.
+    """
+    require_variant(recipe, DATASETS[recipe.dataset].variants)
+    prepared = ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
+    cell = cell_id(recipe, prepared.manifest.fingerprint, seed)
+    name = f"{recipe.model}.{recipe.variant}-s{seed}-{cell}"
+    return Cell(recipe, seed, prepared, cell, out / "runs" / recipe.dataset / name)
+
+
+def class_weights(recipe: Recipe, prepared: PreparedDataset) -> tuple[float, ...] | None:
+    """The loss weights of the classes that a recipe asks for.
+
+    Raises:
+        RecipeError: ``published`` where none were published.
+    """
+    rule = recipe.loss.class_weights
+    if rule == "none":
+        return None
+    if rule == "median-frequency":
+        return prepared.manifest.median_frequency_weights()
+    published = DATASETS[recipe.dataset].variants[recipe.dataset_variant].class_weights
+    if rule not in published:
+        raise RecipeError(
+            f"Recipe {recipe.label}: no class weights were published for {recipe.dataset} {recipe.dataset_variant}.",
+            "Use loss.class_weights = 'median-frequency' or 'none'.",
+        )
+    return published[rule]
+
+
+def run_cell(
+    cell: Cell, out: Path, *, device: str = "auto", tensorboard: bool = False, progress: Progress = SILENT
+) -> Result:
+    """Trains, evaluates and records a cell; what is done already is not done again.
+
+    Args:
+        out: Folder that holds ``runs`` and ``leaderboards``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        tensorboard: Also write the curves for TensorBoard, into the run's folder.
+    """
+    board = out / "leaderboards"
+    compute = choose_compute(device, cell.recipe.train.precision, cell.recipe.train.convolution)
+    with tensorboard_events(cell.folder / "tensorboard", progress) if tensorboard else nullcontext(progress) as reporting:
+        trained = train_cell(cell, compute, reporting)
+    done = find_record(board, cell.cell_id)
+    if done is not None and done.weights_sha256 == load_weights(trained.weights)[2]:
+        progress.message(f"{cell.recipe.label} seed {cell.seed} has its record already: run {done.run_id}.")
+        return Result(done, result_path(board, done), [cell.folder / COMPARISON], fresh=False)
+    return _record_result(cell, trained, board, compute, progress)
+
+
+def _record_result(cell: Cell, trained: Trained, board: Path, compute: Compute, progress: Progress) -> Result:
+    model, header, sha256 = _loaded(trained.weights, compute)
+    name = cell.recipe.evaluate.split
+    split = raw_cache.open_split(cell.prepared, name, progress)
+    scorer = Scorer(header.class_names)
+    with PredictionsWriter(cell.folder / PREDICTIONS, header.palette) as predictions:
+        scores = _score(
+            model, header, split, scorer, name, cell.recipe.evaluate.batch_size, compute, progress, predictions
+        )
+    record = _record(cell, trained, header, model, sha256, scores, compute)
+    path = save_result(board, record, scorer.tallies, cell.folder / PREDICTIONS)
+    picture = draw_comparison(
+        cell.folder / COMPARISON, record, header, split, scorer.tallies, cell.folder / PREDICTIONS
+    )
+    return Result(record, path, [picture], fresh=True)
+
+
+def _score(
+    model: nn.Module,
+    header: WeightsHeader,
+    split: Images,
+    scorer: Scorer,
+    name: str,
+    batch_size: int,
+    compute: Compute,
+    progress: Progress,
+    predictions: PredictionsWriter | None = None,
+) -> Scores:
+    with progress.task(f"Evaluating {header.recipe.label} on {name}", len(split), "images") as bar:
+
+        def keep(image_id: str, prediction: NDArray[np.uint8]) -> None:
+            if predictions is not None:
+                predictions.add(image_id, prediction)
+            bar.advance()
+
+        return score_split(model, split, scorer, header.input_size, batch_size, compute, keep)
+
+
+def _loaded(weights: Path, compute: Compute) -> tuple[nn.Module, WeightsHeader, str]:
+    _, header, sha256 = load_weights(weights)
+    model = load_model(weights).to(compute.device)
+    use_convolution(model, compute.convolution)
+    return model, header, sha256
+
+
+def _record(
+    cell: Cell,
+    trained: Trained,
+    header: WeightsHeader,
+    model: nn.Module,
+    sha256: str,
+    scores: Scores,
+    compute: Compute,
+) -> RunRecord:
+    recipe, spec = cell.recipe, MODELS[cell.recipe.model]
+    return RunRecord(
+        run_id=run_id(cell.cell_id, sha256, scores.protocol),
+        cell_id=cell.cell_id,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        model=recipe.model,
+        paper_name=spec.paper_name,
+        dataset=recipe.dataset,
+        dataset_variant=recipe.dataset_variant,
+        dataset_title=DATASETS[recipe.dataset].title,
+        split=recipe.evaluate.split,
+        recipe=recipe,
+        scale=recipe.variant,
+        seed=cell.seed,
+        encoder_weights="random",
+        dataset_fingerprint=header.dataset_fingerprint,
+        dataset_partial=cell.prepared.manifest.partial,
+        weights_sha256=sha256,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        convolution_weights=sum(parameter.numel() for parameter in model.parameters() if parameter.ndim == 4),
+        paper_parameters=spec.paper_parameters,
+        scores=scores,
+        validation=trained.validation,
+        curve=trained.curve,
+        environment=describe(compute),
+    )
+
+
+def evaluate(
+    weights: str | Path,
+    dataset: str,
+    variant: str | None = None,
+    split: str = "test",
+    *,
+    device: str = "auto",
+    progress: Progress = SILENT,
+) -> Scores:
+    """Scores of trained weights on a split of a prepared dataset.
+
+    Raises:
+        CheckpointError: The weights were trained for other classes.
+        UnknownNameError: The dataset has no such split.
+    """
+    path = weights_path(weights)
+    compute = choose_compute(device)
+    model, header, _ = _loaded(path, compute)
+    prepared = ensure_prepared(dataset, variant, progress=progress)
+    _check_classes(header, prepared, path)
+    images = raw_cache.open_split(prepared, split, progress)
+    return _score(model, header, images, Scorer(header.class_names), split, 4, compute, progress)
+
+
+def _check_classes(header: WeightsHeader, prepared: PreparedDataset, path: Path) -> None:
+    manifest = prepared.manifest
+    if tuple(header.class_names) != tuple(manifest.class_names):
+        raise CheckpointError(
+            f"{path} was trained for {header.num_classes} classes of {header.dataset} {header.dataset_variant}; "
+            f"{manifest.dataset} {manifest.variant} has {manifest.num_classes} others."
+        )
+
+
+def predict_pictures(
+    paths: Sequence[Path], weights: str | Path, folder: Path, *, device: str = "auto", progress: Progress = SILENT
+) -> list[Path]:
+    """Label maps and overlays of picture files; returns the label maps' paths."""
+    compute = choose_compute(device)
+    model, header, _ = _loaded(weights_path(weights), compute)
+    return predict_files(model, header, paths, folder, compute, progress)
+
+
+def predict_dataset(
+    weights: str | Path,
+    dataset: str,
+    folder: Path,
+    variant: str | None = None,
+    split: str = "test",
+    *,
+    device: str = "auto",
+    progress: Progress = SILENT,
+) -> list[Path]:
+    """Label maps and overlays of a whole split; returns the label maps' paths."""
+    path = weights_path(weights)
+    compute = choose_compute(device)
+    model, header, _ = _loaded(path, compute)
+    prepared = ensure_prepared(dataset, variant, progress=progress)
+    _check_classes(header, prepared, path)
+    return predict_split(model, header, raw_cache.open_split(prepared, split, progress), folder, compute, progress)
+
+
+def smaller_recipe(recipe: Recipe, num_images: int) -> Recipe | None:
+    """The cheapest shipped recipe of the same model and dataset, if it costs less than half of ``recipe``."""
+    folder = recipes_folder() / recipe.dataset
+    others = [load_recipe(path) for path in sorted(folder.glob(f"{recipe.model}.*.toml"))]
+    cheapest = min(others, key=lambda other: _cost(other, num_images), default=recipe)
+    return cheapest if 2 * _cost(cheapest, num_images) < _cost(recipe, num_images) else None
+
+
+def _cost(recipe: Recipe, num_images: int) -> float:
+    """Training pixels, in units of one image as prepared where a recipe does not resize (taken as 360x480)."""
+    height, width = recipe.input_size or (360, 480)
+    steps = recipe.train
+    images = steps.iterations * steps.batch_size if steps.iterations else (steps.epochs or 0) * num_images
+    return float(images * height * width)
+
+
+def _hint(cell: Cell) -> str:
+    smaller = smaller_recipe(cell.recipe, cell.prepared.manifest.counts["train"])
+    return "" if smaller is None else f"Smaller: --recipe {smaller.variant}."
+
+
+def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = SILENT) -> Trained:
+    """Trains a cell, or finishes what was begun; returns at once where it is done."""
+    recipe, manifest = cell.recipe, cell.prepared.manifest
+    chosen = compute or choose_compute("auto", recipe.train.precision, recipe.train.convolution)
+    torch.manual_seed(cell.seed)
+    model = create_model(recipe.model, manifest.num_classes)
+    use_convolution(model, chosen.convolution)
+    validation = manifest.splits.get("validation")
+    job = Job(
+        model=model,
+        recipe=recipe,
+        header=_header(cell),
+        train=raw_cache.open_split(cell.prepared, "train", progress),
+        validation=raw_cache.open_split(cell.prepared, "validation", progress) if validation else None,
+        class_weights=class_weights(recipe, cell.prepared),
+        compute=chosen,
+        cell=cell.cell_id,
+        folder=cell.folder,
+        progress=progress,
+        smaller=_hint(cell),
+    )
+    return train(job)
+
+
+def _header(cell: Cell) -> WeightsHeader:
+    manifest = cell.prepared.manifest
+    return WeightsHeader(
+        model=cell.recipe.model,
+        num_classes=manifest.num_classes,
+        class_names=list(manifest.class_names),
+        palette=list(manifest.palette),
+        ignore_index=manifest.ignore_index,
+        dataset=manifest.dataset,
+        dataset_variant=manifest.variant,
+        dataset_fingerprint=manifest.fingerprint,
+        input_size=cell.recipe.input_size,
+        recipe=cell.recipe,
+        seed=cell.seed,
+        iteration=0,
+    )

@@ -1,0 +1,419 @@
+"""The training loop: from initial weights to the selected ones, resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from segbench.atomic import write_text
+from segbench.engine.batch_norm import reestimated
+from segbench.engine.batches import Images, epoch_batches, training_batch
+from segbench.engine.checkpoint import STATE_FILE, WEIGHTS_FILE, load_state, save_state, save_weights
+from segbench.engine.environment import Compute
+from segbench.engine.evaluation import pixel_scores
+from segbench.engine.interruption import Interruption, interruptible
+from segbench.engine.loss import PixelCrossEntropy
+from segbench.errors import CheckpointError, NonFiniteLossError
+from segbench.progress import SILENT, Progress, Task
+from segbench.recipe import Recipe, Training
+from segbench.record import Curve, WeightsHeader
+
+__all__ = ["Job", "Trained", "learning_rate", "train"]
+
+LOG_FILE = "log.jsonl"
+CHECKPOINT_EVERY_S = 60.0
+WARM_UP_STEPS = 3
+ESTIMATE_AFTER_STEPS = 12
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a training needs.
+
+    Attributes:
+        header: What the weights file will say of itself (its iteration is filled in).
+        class_weights: [K] floats, or ``None``.
+        cell: Id of the grid cell; a state of another cell is refused.
+        folder: Where state, log and weights go; the same folder resumes.
+        smaller: A recipe that takes less time, named when training starts.
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    header: WeightsHeader
+    train: Images
+    validation: Images | None
+    class_weights: tuple[float, ...] | None
+    compute: Compute
+    cell: str
+    folder: Path
+    progress: Progress = SILENT
+    smaller: str = ""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where the selected weights are and how they came about."""
+
+    weights: Path
+    curve: Curve
+    validation: dict[str, float | None] | None
+
+
+@dataclass
+class _Status:
+    """What a state file holds beside tensors."""
+
+    iteration: int = 0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    epoch_loss_sum: float = 0.0
+    epoch_steps: int = 0
+    seconds: float = 0.0
+    images: int = 0
+    best: float = -math.inf
+    best_iteration: int = 0
+    best_scores: dict[str, float | None] | None = None
+    curve: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.__dict__, "best": None if math.isinf(self.best) else self.best}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> _Status:
+        return cls(**{**values, "best": -math.inf if values["best"] is None else values["best"]})
+
+
+def train(job: Job) -> Trained:
+    """Trains, or goes on with what ``job.folder`` holds.
+
+    The same job gives the same weights whether or not it was interrupted (bitwise on a CPU with as many threads).
+
+    Raises:
+        NonFiniteLossError: The loss is NaN or infinite; says at which step and what to lower.
+        CheckpointError: The folder holds the state of another cell.
+        KeyboardInterrupt: Ctrl-C; the state was saved.
+    """
+    run = _Run(job)
+    run.restore()
+    with interruptible() as interruption:
+        run.steps(interruption)
+    return run.finished()
+
+
+def learning_rate(training: Training, iteration: int, total: int) -> float:
+    """Learning rate of a step, counted from 0, of ``total``."""
+    warm = min(1.0, (iteration + 1) / training.warmup_iterations) if training.warmup_iterations else 1.0
+    if training.schedule == "cosine":
+        return training.lr * warm * 0.5 * (1 + math.cos(math.pi * iteration / total))
+    return training.lr * warm
+
+
+def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """Weight decay acts on convolution weights alone, not on biases and batch normalisation."""
+    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": training.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if training.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=training.lr)
+    return torch.optim.SGD(groups, lr=training.lr, momentum=training.momentum)
+
+
+class _Run:
+    """The moving parts of one training."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.training = job.recipe.train
+        self.model = job.model.to(job.compute.device)
+        self.optimizer = _optimizer(self.model, self.training)
+        weights = None if job.class_weights is None else torch.tensor(job.class_weights, dtype=torch.float32)
+        self.loss = PixelCrossEntropy(weights, normalisation=job.recipe.loss.normalisation).to(job.compute.device)
+        self.status = _Status()
+        self.steps_per_epoch = -(-len(job.train) // self.training.batch_size)
+        self.total = self.training.iterations or (self.training.epochs or 0) * self.steps_per_epoch
+        self.validate_every = self.training.validate_every * (1 if self.training.iterations else self.steps_per_epoch)
+        self.clock = _Clock()
+
+    # --- state -----------------------------------------------------------------------------------------------------
+
+    def restore(self) -> None:
+        """Takes up the folder's state where there is one, and drops log lines after it."""
+        path = self.job.folder / STATE_FILE
+        if path.exists():
+            tensors, values = load_state(path, self.job.compute.device)
+            if values["cell"] != self.job.cell:
+                raise CheckpointError(f"{path} is the state of cell {values['cell']}, not {self.job.cell}.")
+            self.status = _Status.from_json(values["status"])
+            self._load(tensors)
+            done = f"{self.status.iteration} of {self.total} iterations"
+            self.job.progress.message(f"Continuing {self.job.recipe.label} from its checkpoint: {done} are done.")
+        self._trim_log()
+
+    def _load(self, tensors: Mapping[str, Tensor]) -> None:
+        prefix = "model."
+        model = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        self.model.load_state_dict(model, strict=True)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, number, key = name.split(".")
+                # The layout of the parameters; values do not depend on it, speed does.
+                laid_out = value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
+                state.setdefault(int(number), {})[key] = laid_out
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def save(self) -> None:
+        """Writes the state; the file before it stays whole until this one is."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
+        self.status.seconds += self.clock.lap()
+        save_state(self.job.folder / STATE_FILE, tensors, {"cell": self.job.cell, "status": self.status.to_json()})
+        self.clock.saved()
+
+    def _trim_log(self) -> None:
+        path = self.job.folder / LOG_FILE
+        if not path.exists():
+            return
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["iteration"] <= self.status.iteration:
+                    kept.append(line)
+            except (json.JSONDecodeError, KeyError):
+                continue  # a line that a kill cut in half
+        write_text(path, "".join(f"{line}\n" for line in kept))
+
+    def log(self, event: str, **values: Any) -> None:
+        """Appends a line to the log and reports it."""
+        entry = {"event": event, "iteration": self.status.iteration, **values}
+        self.job.folder.mkdir(parents=True, exist_ok=True)
+        with (self.job.folder / LOG_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+        self.job.progress.event(event, entry)
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def steps(self, interruption: Interruption) -> None:
+        """All steps that are left."""
+        title = f"Training {self.job.recipe.label}"
+        with self.job.progress.task(title, self.total, "steps") as bar:
+            bar.advance(self.status.iteration)
+            while self.status.iteration < self.total:
+                epoch, start = divmod(self.status.iteration, self.steps_per_epoch)
+                batches = epoch_batches(len(self.job.train), self.training.batch_size, self.job.header.seed, epoch)
+                for indices in batches[start : start + self.total - self.status.iteration]:
+                    self._one(indices, epoch, bar)
+                    if interruption.requested:
+                        self.save()
+                        raise KeyboardInterrupt
+
+    def _one(self, indices: NDArray[Any], epoch: int, bar: Task) -> None:
+        loss = self._update(indices)
+        status = self.status
+        status.iteration += 1
+        status.images += len(indices)
+        status.loss_sum += loss
+        status.loss_steps += 1
+        status.epoch_loss_sum += loss
+        status.epoch_steps += 1
+        bar.advance()
+        bar.show(epoch=epoch + 1, loss=loss, images_per_s=self.clock.step(len(indices)), **_shown(status))
+        self._announce()
+        if status.iteration % self.steps_per_epoch == 0:
+            self._end_epoch(epoch)
+        if status.iteration % self.validate_every == 0 or status.iteration == self.total:
+            self._validate(epoch)
+            self.save()
+        elif self.clock.due():
+            self.save()
+
+    def _end_epoch(self, epoch: int) -> None:
+        status, rate = self.status, learning_rate(self.training, self.status.iteration - 1, self.total)
+        mean_loss = status.epoch_loss_sum / status.epoch_steps
+        status.epoch_loss_sum, status.epoch_steps = 0.0, 0
+        self.log("epoch", epoch=epoch + 1, loss=mean_loss, lr=rate, images_per_s=self.clock.images_per_s())
+
+    def _update(self, indices: NDArray[Any]) -> float:
+        job, iteration = self.job, self.status.iteration
+        torch.manual_seed(job.header.seed * 1_000_003 + iteration)
+        self.model.train()
+        images, labels = training_batch(
+            job.train,
+            indices,
+            job.recipe.input_size,
+            job.recipe.augment,
+            (job.header.seed, iteration),
+            job.compute.device,
+        )
+        with job.compute.autocast():
+            logits = self.model(images)
+        loss: Tensor = self.loss(logits, labels)
+        value = loss.item()
+        if not math.isfinite(value):
+            self._diverged(value)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.training, iteration, self.total)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return value
+
+    def _diverged(self, value: float) -> None:
+        rate = learning_rate(self.training, self.status.iteration, self.total)
+        raise NonFiniteLossError(
+            f"{self.job.recipe.label}: the loss is {value} at step {self.status.iteration + 1} (learning rate {rate:g}).",
+            f"Lower it: --set train.lr={self.training.lr / 10:g}"
+            + (", or try --set train.precision=fp32." if self.job.compute.precision == "bf16" else "."),
+        )
+
+    def _announce(self) -> None:
+        """After the first steps: how long the rest will take."""
+        rate = self.clock.seconds_per_step()
+        if self.clock.measured != ESTIMATE_AFTER_STEPS or rate is None:
+            return
+        left = (self.total - self.status.iteration) * rate
+        smaller = f" {self.job.smaller}" if self.job.smaller and left > 120 else ""
+        self.job.progress.message(
+            f"{self.job.recipe.label}: {self.total - self.status.iteration} steps of {rate:.2f} s on this machine, "
+            f"about {_duration(left)} of training.{smaller}"
+        )
+
+    # --- validation ------------------------------------------------------------------------------------------------
+
+    def _validate(self, epoch: int) -> None:
+        status, training = self.status, self.training
+        mean_loss = status.loss_sum / status.loss_steps
+        status.loss_sum, status.loss_steps = 0.0, 0
+        self.clock.pause()
+        with self._evaluation_statistics():
+            scores = self._validation_scores()
+            if self._is_best(scores):
+                header = self.job.header.model_copy(update={"iteration": status.iteration})
+                save_weights(self.job.folder / WEIGHTS_FILE, self.model, header)
+        self.clock.resume()
+        entry = {"epoch": epoch + 1, "loss": mean_loss, "images_per_s": self.clock.images_per_s(), **(scores or {})}
+        status.curve.append({"iteration": status.iteration, **entry})
+        self.log("validation", lr=learning_rate(training, status.iteration - 1, self.total), **entry)
+
+    def _evaluation_statistics(self) -> Any:
+        job = self.job
+        if self.training.batch_norm == "running":
+            from contextlib import nullcontext
+
+            return nullcontext()
+        return reestimated(self.model, job.train, job.recipe.input_size, self.training.batch_size, job.compute)
+
+    def _validation_scores(self) -> dict[str, float | None] | None:
+        job = self.job
+        if job.validation is None:
+            return None
+        size, batch = job.recipe.input_size, job.recipe.evaluate.batch_size
+        return pixel_scores(self.model, job.validation, job.header.num_classes, size, batch, job.compute)
+
+    def _is_best(self, scores: dict[str, float | None] | None) -> bool:
+        """Keeps the scores if they are the best so far; without validation, or with ``last``, the latest always is."""
+        status, rule = self.status, self.training.select
+        value = (scores or {}).get(rule) if rule != "last" else None
+        latest = scores is None or rule == "last"
+        if not latest and (value is None or value <= status.best):
+            return False
+        status.best = status.best if value is None else value
+        status.best_iteration, status.best_scores = status.iteration, scores
+        return True
+
+    def finished(self) -> Trained:
+        """What the finished training left."""
+        curve, status = self.status.curve, self.status
+        return Trained(
+            weights=self.job.folder / WEIGHTS_FILE,
+            validation=status.best_scores,
+            curve=Curve(
+                iteration=[entry["iteration"] for entry in curve],
+                epoch=[entry["epoch"] for entry in curve],
+                loss=[entry["loss"] for entry in curve],
+                global_accuracy=[entry.get("global_accuracy") for entry in curve],
+                mean_iou=[entry.get("mean_iou") for entry in curve],
+                selected_iteration=status.best_iteration,
+                wall_time_s=round(status.seconds, 1),
+                images_per_s=round(curve[-1]["images_per_s"], 3),
+            ),
+        )
+
+
+class _Clock:
+    """Times steps (without validation) and decides when a checkpoint is due."""
+
+    def __init__(self) -> None:
+        now = time.perf_counter()
+        self._lap = self._saved = self._last = now
+        self._seconds = 0.0
+        self._images = 0
+        self._steps = 0
+        self._seen = 0
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        now = time.perf_counter()
+        self._lap, before = now, self._lap
+        return now - before
+
+    def saved(self) -> None:
+        self._saved = time.perf_counter()
+
+    def due(self) -> bool:
+        return time.perf_counter() - self._saved > CHECKPOINT_EVERY_S
+
+    def pause(self) -> None:
+        """Time from here to :meth:`resume` belongs to no step."""
+
+    def resume(self) -> None:
+        self._last = time.perf_counter()
+
+    def step(self, images: int) -> float | None:
+        """Counts a step that ends now; returns images per second so far."""
+        now = time.perf_counter()
+        self._seen += 1
+        if self._seen > WARM_UP_STEPS:
+            self._seconds += now - self._last
+            self._images += images
+            self._steps += 1
+        self._last = now
+        return self.images_per_s()
+
+    @property
+    def measured(self) -> int:
+        """Steps that were timed."""
+        return self._steps
+
+    def seconds_per_step(self) -> float | None:
+        return self._seconds / self._steps if self._steps else None
+
+    def images_per_s(self) -> float:
+        return self._images / self._seconds if self._seconds else 0.0
+
+
+def _shown(status: _Status) -> dict[str, float]:
+    """The latest validation scores, for the bar."""
+    latest = status.curve[-1] if status.curve else {}
+    names = ("global_accuracy", "mean_iou")
+    return {f"validation_{name}": latest[name] for name in names if latest.get(name) is not None}
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
