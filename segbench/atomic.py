@@ -68,9 +68,15 @@ def _swap_in(temporary: Path, target: Path) -> None:
         temporary.rename(target)
         return
     discarded = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-    target.rename(discarded / "old")
-    temporary.rename(target)
-    shutil.rmtree(discarded, ignore_errors=True)
+    try:
+        target.rename(discarded / "old")
+        try:
+            temporary.rename(target)
+        except BaseException:
+            (discarded / "old").rename(target)
+            raise
+    finally:
+        shutil.rmtree(discarded, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -35,9 +35,9 @@ Size = tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, 
 
 
 class Section(BaseModel):
-    """A part of a recipe; unknown keys are errors, values never change."""
+    """A part of a recipe; unknown keys and infinite numbers are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Training(Section):
@@ -182,16 +182,14 @@ def find_recipe(model: str, dataset: str, recipe: str | None = None) -> Recipe:
 
 
 def _alternatives(model: str, dataset: str) -> str:
-    folder = recipes_folder() / dataset
-    variants = sorted(path.stem.removeprefix(f"{model}.") for path in folder.glob(f"{model}.*.toml"))
+    named = sorted(path.stem.rpartition(".") for path in (recipes_folder() / dataset).glob("*.toml"))
+    variants = [variant for name, _, variant in named if name == model]
     if variants:
         return f"There is {', '.join(variants)}."
-    models = sorted({path.stem.rpartition(".")[0] for path in folder.glob("*.toml")})
-    return (
-        f"Recipes on {dataset} exist for {', '.join(models)}; or give --recipe FILE.toml."
-        if models
-        else "See 'segbench list recipes'."
-    )
+    models = sorted({name for name, _, _ in named})
+    if not models:
+        return "See 'segbench list recipes'."
+    return f"Recipes on {dataset} exist for {', '.join(models)}; or give --recipe FILE.toml."
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -220,7 +218,7 @@ def _sentences(error: ValidationError) -> Iterable[str]:
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            yield f"unknown key '{key}'. {closest(key.rpartition('.')[2], _keys(key))}".rstrip(".")
+            yield f"unknown key '{key}'. {closest(str(problem['loc'][-1]), _keys(problem['loc'][:-1]))}".rstrip(".")
         else:
             shown = problem["input"] if problem["type"] != "missing" else "nothing"
             yield f"{key or 'recipe'}: {problem['msg'].removeprefix('Value error, ')} (got {_short(shown)})"
@@ -231,10 +229,11 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _keys(key: str) -> list[str]:
+def _keys(path: tuple[int | str, ...]) -> list[str]:
+    """The keys of the section at ``path``."""
     section: type[BaseModel] = Recipe
-    for part in key.split(".")[:-1]:
-        annotation = section.model_fields[part].annotation
+    for part in path:
+        annotation = section.model_fields[str(part)].annotation
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         section = next(item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel))
     return list(section.model_fields)
@@ -243,18 +242,32 @@ def _keys(key: str) -> list[str]:
 def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
     """A recipe with ``key=value`` assignments such as ``train.lr=0.01`` applied.
 
-    Values are read as TOML; what is no TOML value is a string.
+    Values are read as TOML; what is no TOML value is a string. A recipe that this changes is another one: its variant
+    gets ``-modified`` (unless ``variant`` is assigned), and the paper's numbers are no longer comparable with it.
 
     Raises:
         RecipeError: An assignment without ``=``, an unknown key or a value that is not allowed.
     """
-    values = recipe.model_dump(mode="json", exclude_none=True)
-    for assignment in assignments:
+    values, assigned = recipe.model_dump(mode="json", exclude_none=True), list(assignments)
+    for assignment in assigned:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
             raise RecipeError(f"--set '{assignment}' is not key=value.", "Example: --set train.lr=0.01")
         _assign(values, key.strip().split("."), _toml_value(text.strip()))
-    return _validated(values, "with --set")
+    changed = _validated(values, "with --set")
+    return recipe if changed == recipe else _marked(recipe, changed, assigned)
+
+
+def _marked(recipe: Recipe, changed: Recipe, assigned: list[str]) -> Recipe:
+    """``changed`` as the recipe it is now."""
+    if changed.decisive() == recipe.decisive():
+        return changed
+    variant = changed.variant if changed.variant != recipe.variant else f"{recipe.variant}-modified"
+    paper = changed.paper
+    if paper is not None and paper.comparable:
+        reason = f"the recipe was changed: {', '.join(assigned)}"
+        paper = paper.model_copy(update={"comparable": False, "reason": reason})
+    return changed.model_copy(update={"variant": variant, "paper": paper})
 
 
 def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:

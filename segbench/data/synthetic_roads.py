@@ -1,8 +1,8 @@
 """synthetic-roads: street scenes that are drawn, not photographed; its facts, and the door to a single scene.
 
-The classes and their order are those of CamVid's ``360x480-11``, and so is what they cover: buses and vans are Car,
-lawns are Tree, traffic lights are SignSymbol. Void are things that no class fits (bins, post boxes, dogs, cones, benches,
-the camera car's bonnet) and careless stretches of outlines. How scenes are drawn is in ``segbench.data.roads``.
+The classes and their order are those of CamVid's ``360x480-11``, and so is what they cover: buses are Car, lawns are
+Tree, traffic lights are SignSymbol. Void are things that no class fits (bins, post boxes, dogs, cones, benches, the
+camera car's bonnet) and careless stretches of outlines. How scenes are drawn is in ``segbench.data.roads``.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ def reestimated(
     kept: list[dict[str, Tensor]] = [
         {name: value.clone() for name, value in layer.named_buffers()} for layer in _layers(model)
     ]
-    reestimate(model, split, size, batch_size, compute)
     try:
+        reestimate(model, split, size, batch_size, compute)
         yield
     finally:
         for layer, values in zip(_layers(model), kept, strict=True):

@@ -76,8 +76,13 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"Unknown device '{name}'.", "Use cpu, cuda or cuda:N.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"Device '{name}' is not supported.", "Use cpu, cuda or cuda:N.")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"Device {name} is not available: torch {torch.__version__} sees no GPU.", "Use --device cpu.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise UsageError(f"Device {name} is not available: there is cuda:0 to cuda:{last}.", "Use --device cuda.")
     return device
 
 
@@ -124,7 +129,7 @@ def _git() -> tuple[str | None, bool | None]:
     try:
         commit = _git_output(root, "rev-parse", "HEAD")
         return commit, bool(_git_output(root, "status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return None, None
 
 

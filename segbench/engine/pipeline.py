@@ -24,7 +24,7 @@ from segbench.engine.prediction import predict_files, predict_split
 from segbench.engine.tensorboard import tensorboard_events
 from segbench.engine.training import Job, Trained, train
 from segbench.errors import CheckpointError, RecipeError
-from segbench.leaderboard.store import PredictionsWriter, find_record, result_path, save_result
+from segbench.leaderboard.store import PredictionsWriter, find_record, result_files, save_result
 from segbench.metrics import Scorer
 from segbench.models import create_model
 from segbench.models.blocks import use_convolution
@@ -132,7 +132,7 @@ def run_cell(
     done = find_record(board, cell.cell_id)
     if done is not None and done.weights_sha256 == load_weights(trained.weights)[2]:
         progress.message(f"{cell.recipe.label} seed {cell.seed} has its record already: run {done.run_id}.")
-        return Result(done, result_path(board, done), [cell.folder / COMPARISON], fresh=False)
+        return Result(done, result_files(board, done).record, [cell.folder / COMPARISON], fresh=False)
     return _record_result(cell, trained, board, compute, progress)
 
 
@@ -147,9 +147,8 @@ def _record_result(cell: Cell, trained: Trained, board: Path, compute: Compute, 
         )
     record = _record(cell, trained, header, model, sha256, scores, compute)
     path = save_result(board, record, scorer.tallies, cell.folder / PREDICTIONS)
-    picture = draw_comparison(
-        cell.folder / COMPARISON, record, header, split, scorer.tallies, cell.folder / PREDICTIONS
-    )
+    maps = result_files(board, record).predictions
+    picture = draw_comparison(cell.folder / COMPARISON, record, header, split, scorer.tallies, maps)
     return Result(record, path, [picture], fresh=True)
 
 

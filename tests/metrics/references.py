@@ -130,5 +130,3 @@ def boundary_f1(row: list[int], rule: str, void: str) -> Fraction | None:
     if precision + recall == 0:
         return Fraction(0)
     return 2 * precision * recall / (precision + recall)
-
-

@@ -17,7 +17,9 @@ from tests.metrics.references import Map, map_pairs
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 
 
-def matrix(label: Any, prediction: Any, num_classes: int = 3, ignore_index: int = 255, **options: Any) -> ConfusionMatrix:
+def matrix(
+    label: Any, prediction: Any, num_classes: int = 3, ignore_index: int = 255, **options: Any
+) -> ConfusionMatrix:
     counted = ConfusionMatrix(num_classes, ignore_index, **options)
     counted.update(label, prediction)
     return counted
@@ -56,7 +58,9 @@ def test_classes_of_two_bytes(seed: int, num_classes: int) -> None:
     label, prediction = (generator.integers(0, num_classes, (5, 7), np.uint16) for _ in range(2))
     label[0, :3] = 65535
     pairs = count_pairs(label, prediction, num_classes, 65535)
-    found = dict(zip(zip(pairs.true.tolist(), pairs.predicted.tolist(), strict=True), pairs.count.tolist(), strict=True))
+    found = dict(
+        zip(zip(pairs.true.tolist(), pairs.predicted.tolist(), strict=True), pairs.count.tolist(), strict=True)
+    )
     assert found == Counter(zip(label.ravel().tolist()[3:], prediction.ravel().tolist()[3:], strict=True))
 
 

@@ -38,7 +38,12 @@ def test_equality_counts_where_floats_would_reject_it() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value", "unit"),
-    [("0.0075", Fraction(3, 400), "diagonal"), ("4.5px", Fraction(9, 2), "px"), (" 2 px ", Fraction(2), "px"), ("0", 0, "diagonal")],
+    [
+        ("0.0075", Fraction(3, 400), "diagonal"),
+        ("4.5px", Fraction(9, 2), "px"),
+        (" 2 px ", Fraction(2), "px"),
+        ("0", 0, "diagonal"),
+    ],
 )
 def test_tolerances_are_read(text: str, value: Fraction, unit: str) -> None:
     parsed = Tolerance.parse(text)

@@ -54,7 +54,7 @@ def test_the_start_does_not_matter_for_the_size(adjacency: Adjacency, seed: int)
 
 
 def test_a_path_must_be_turned_over_from_end_to_end() -> None:
-    # Vertex i may take i or i + 1. Taking i + 1 throughout leaves the last one alone; only the whole path frees column 0.
+    # Vertex i may take i or i + 1. Taking i + 1 throughout leaves the last alone; only the whole path frees column 0.
     count = 50
     adjacency = np.eye(count, dtype=np.bool_) | np.eye(count, k=1, dtype=np.bool_)
     start = np.append(np.arange(1, count), FREE).astype(np.int32)

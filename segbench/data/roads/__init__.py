@@ -2,11 +2,10 @@
 
     dice      random choices from raw PCG64 bits        noise    smooth random tiles
     camera    world metres to pixels                    light    sun, sky light, haze, exposure
-    canvas    anti-aliased shapes, pixels and labels    street   what a scene consists of
-    layout    draws a street by lot                     classes  ids, names and colours
-    sky, ground, walls, trees, vehicles, people, furniture       how each thing is painted
-    shadows   of houses and of smaller things               lens     photograph and annotation
-    scene     the order of painting
+    canvas    anti-aliased shapes, pixels and labels    classes  ids, names and colours
+    street    what a scene consists of; drawn by lot in layout, houses, junctions, roadside, traffic, with paints
+    sky, ground, walls, trees, vehicles, people, furniture, shadows    how each thing is painted
+    scene     the order of painting                     lens     photograph and annotation
 
 The same seed gives the same bytes on every machine: only operations that IEEE 754 rounds exactly (+ - * / and the
 square root) reach a pixel; no BLAS, no sums of floats, no trigonometry, no random stream but the bit generator's own.

@@ -52,6 +52,12 @@ class Camera:
         scale = self.focal / z
         return self.column + self.sideways(s, z) * scale, self.horizon + (self.eye - y) * scale
 
+    def enters(self, s: float) -> float:
+        """Distance from which on a thing at ``s`` beside a straight road is in the picture."""
+        aside = s - self.offset
+        room = self.width - self.column if aside > 0 else self.column
+        return abs(aside) * self.focal / room
+
     def sees(self, s: float, z: float, half_width: float) -> bool:
         """Whether a thing of that half width at that place can reach into the picture."""
         if z < NEAREST:

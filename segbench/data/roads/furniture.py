@@ -16,13 +16,16 @@ __all__ = ["paint_bonnet", "paint_pole", "paint_void"]
 RED, WHITE, BLUE = (0.74, 0.08, 0.09), (0.92, 0.92, 0.90), (0.08, 0.22, 0.62)
 DARK = (0.08, 0.09, 0.09)
 
+# Half the width in pixels that a pole keeps, however far: thinner ones would come and go from row to row.
+NARROWEST = 0.75
+
 
 def paint_pole(canvas: Canvas, camera: Camera, light: Light, pole: Pole, sunlit: float) -> None:
     """The column, its lamp, and its signs."""
     scale = camera.scale(pole.z)
     colour = light.seen(pole.paint, light.upright(sunlit), pole.z)
     foot, top = camera.project(pole.s, 0.0, pole.z), camera.project(pole.s, pole.height, pole.z)
-    radius = max(pole.radius * scale, 0.5)
+    radius = max(pole.radius * scale, NARROWEST)
     canvas.polygon(
         [
             (foot[0] - radius, foot[1]),
@@ -51,7 +54,7 @@ def paint_pole(canvas: Canvas, camera: Camera, light: Light, pole: Pole, sunlit:
 def _lamp(canvas: Canvas, camera: Camera, light: Light, pole: Pole, colour: Colour, top: Pixel) -> None:
     scale = camera.scale(pole.z)
     end = top[0] + pole.arm * scale, top[1] - 0.25 * scale
-    canvas.capsule(top, end, max(0.055 * scale, 0.45), colour, POLE)
+    canvas.capsule(top, end, max(0.06 * scale, 0.6), colour, POLE)
     glow = (2.4, 1.9, 1.1) if light.lamps else scaled(colour, 1.25)
     canvas.capsule(
         end,

@@ -24,7 +24,7 @@ class Figure:
     scale: float
     turn: float
     light: Light
-    sunlit: float
+    arriving: Colour
     z: float
     label: int
 
@@ -33,7 +33,7 @@ class Figure:
         return self.foot[0] + (x * self.turn + aside) * self.scale, self.foot[1] - y * self.scale
 
     def colour(self, paint: Colour) -> Colour:
-        return self.light.seen(paint, self.light.upright(self.sunlit), self.z)
+        return self.light.seen(paint, self.arriving, self.z)
 
     def limb(self, start: Pixel, end: Pixel, thick: float, paint: Colour) -> None:
         """A round-ended line ``thick`` metres wide between two pixels."""
@@ -47,9 +47,8 @@ class Figure:
 def paint_person(canvas: Canvas, camera: Camera, light: Light, person: Person, sunlit: float) -> None:
     """Somebody who stands or walks."""
     scale = camera.scale(person.z) * person.height / 1.75
-    figure = Figure(
-        canvas, camera.project(person.s, 0.0, person.z), scale, person.turn, light, sunlit, person.z, PEDESTRIAN
-    )
+    foot, arriving = camera.project(person.s, 0.0, person.z), light.upright(sunlit)
+    figure = Figure(canvas, foot, scale, person.turn, light, arriving, person.z, PEDESTRIAN)
     _legs(figure, person)
     _trunk(figure, person)
     _head(figure, person.skin, person.hair, 0.02, 1.60)
@@ -120,9 +119,8 @@ def _head(figure: Figure, skin: Colour, hair: Colour, x: float, y: float) -> Non
 def paint_cyclist(canvas: Canvas, camera: Camera, light: Light, cyclist: Cyclist, sunlit: float) -> None:
     """Wheels, frame, and the rider on it."""
     scale = camera.scale(cyclist.z)
-    figure = Figure(
-        canvas, camera.project(cyclist.s, 0.0, cyclist.z), scale, cyclist.turn, light, sunlit, cyclist.z, BICYCLIST
-    )
+    foot, arriving = camera.project(cyclist.s, 0.0, cyclist.z), light.upright(sunlit)
+    figure = Figure(canvas, foot, scale, cyclist.turn, light, arriving, cyclist.z, BICYCLIST)
     hip, bottom = figure.at(-0.22, 0.96), figure.at(0.0, 0.30)
     _leg(figure, cyclist, hip, -1, 0.6)
     for x in (-0.52, 0.52):

@@ -1,0 +1,105 @@
+"""``segbench leaderboard``: the tables, drawn from the records or compared with them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segbench.cli.options import Json, Out, Quiet, complete_dataset
+from segbench.cli.outcome import FAILED
+from segbench.console import Console
+from segbench.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from segbench.leaderboard.table import Board, Row
+
+__all__ = ["draw_boards"]
+
+FORMATS = ("md", "csv")
+
+
+def draw_boards(
+    dataset: Annotated[
+        str | None, typer.Option(metavar="D", autocompletion=complete_dataset, help="Show this dataset alone.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="F", help="Show md or csv, what the files hold.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; compare the files with the records.")] = False,
+    out: Out = Path(),
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the tables from the records, and show them."""
+    console = Console(json=as_json, quiet=quiet)
+    _check_options(dataset, form, check)
+    root = out / "leaderboards"
+    if check:
+        _compare(console, root)
+    else:
+        _draw(console, root, dataset, form)
+
+
+def _check_options(dataset: str | None, form: str | None, check: bool) -> None:
+    import segbench.data  # noqa: F401  registers the datasets
+    from segbench.registry import DATASETS
+
+    if dataset is not None:
+        _ = DATASETS[dataset]
+    if form is not None and form not in FORMATS:
+        raise UnknownNameError(f"Unknown format '{form}'. Known: {', '.join(FORMATS)}.")
+    if check and (dataset or form):
+        raise UsageError(
+            f"--check compares every file; {'--dataset' if dataset else '--format'} does not go with it.",
+            "Run: segbench leaderboard --check",
+        )
+
+
+def _compare(console: Console, root: Path) -> None:
+    from segbench.leaderboard.rendering import check_boards
+    from segbench.leaderboard.store import record_paths
+
+    findings = check_boards(root)
+    console.result({"ok": not findings, "findings": findings}, *(["\n".join(findings)] if findings else []))
+    if findings:
+        raise typer.Exit(FAILED)
+    console.note(f"The tables in {root} are what its {len(record_paths(root))} records say.")
+
+
+def _draw(console: Console, root: Path, dataset: str | None, form: str | None) -> None:
+    from segbench.cli.run_table import board_table
+    from segbench.leaderboard.rendering import to_csv, to_markdown, write_boards
+    from segbench.leaderboard.store import load_records
+    from segbench.leaderboard.table import build_boards, left_out
+
+    files = write_boards(root)
+    records = load_records(root, dataset)
+    boards = build_boards(records)
+    values = {"boards": [_board_values(board) for board in boards], "files": [str(path) for path in files]}
+    written = {"md": to_markdown, "csv": to_csv}
+    shown = [board_table(board) for board in boards] if form is None else [written[form](boards).rstrip("\n")]
+    console.result(values, *(shown if boards else []))
+    for line in [*left_out(records), *(f"Board    {path}" for path in files)]:
+        console.note(line)
+    if not records:
+        console.note(f"There are no records{f' of {dataset}' if dataset else ''} in {root}.")
+
+
+def _board_values(board: Board) -> dict[str, Any]:
+    values = _shallow(board, "rows", "protocol")
+    return {
+        **values,
+        "protocol": board.protocol.model_dump(mode="json"),
+        "rows": [_row_values(row) for row in board.rows],
+    }
+
+
+def _row_values(row: Row) -> dict[str, Any]:
+    return {**_shallow(row, "record", "paper"), "paper": None if row.paper is None else asdict(row.paper)}
+
+
+def _shallow(value: Board | Row, *without: str) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value) if field.name not in without}

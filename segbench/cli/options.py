@@ -1,0 +1,47 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segbench.errors import UsageError
+
+__all__ = ["Device", "Json", "Out", "Quiet", "Split", "Variant", "complete_dataset", "complete_model", "parse_size"]
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Registered models that begin with what is typed."""
+    from segbench.models import MODELS
+
+    return [name for name in MODELS if name.startswith(incomplete)]
+
+
+def complete_dataset(incomplete: str) -> list[str]:
+    """Registered datasets that begin with what is typed."""
+    import segbench.data  # noqa: F401  registers them
+    from segbench.registry import DATASETS
+
+    return [name for name in DATASETS if name.startswith(incomplete)]
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and results.")]
+Variant = Annotated[str | None, typer.Option(metavar="V", help="Variant of the dataset; its default one if left out.")]
+Split = Annotated[str, typer.Option(metavar="S", help="train, validation or test.")]
+Device = Annotated[str, typer.Option(metavar="D", help="auto, cpu, cuda or cuda:N.")]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that holds runs/ and leaderboards/.")]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width of a text such as ``360x480``.
+
+    Raises:
+        UsageError: The text is something else.
+    """
+    height, separator, width = text.lower().partition("x")
+    if not (separator and height.isdecimal() and width.isdecimal()):
+        raise UsageError(f"--size '{text}' is not HEIGHTxWIDTH.", "Example: --size 360x480")
+    return int(height), int(width)

@@ -1,0 +1,48 @@
+"""``segbench predict``: label maps and overlays of pictures or of a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segbench.cli.options import Device, Json, Quiet, Split, Variant, complete_dataset
+from segbench.console import Console
+from segbench.errors import UsageError
+
+__all__ = ["predict_images"]
+
+
+def predict_images(
+    weights: Annotated[str, typer.Option("--weights", metavar="W", help="A run's folder or a weights file.")],
+    folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the label maps go.")],
+    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE", help="Picture files.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="D", autocompletion=complete_dataset, help="A whole split of this dataset.")
+    ] = None,
+    variant: Variant = None,
+    split: Split = "test",
+    device: Device = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write label maps and overlays of pictures or of a split.
+
+    FOLDER/NAME.png holds class ids, which 'segbench score' reads; FOLDER/overlays/NAME.png is to look at.
+    """
+    if bool(images) == bool(dataset):
+        raise UsageError(
+            "Give either pictures or --dataset.", "Example: segbench predict street.jpg --weights RUN -o maps"
+        )
+    console = Console(json=as_json, quiet=quiet)
+    import segbench.data  # noqa: F401  registers the datasets
+    from segbench.engine.pipeline import predict_dataset, predict_pictures
+
+    progress = console.progress()
+    if dataset:
+        paths = predict_dataset(weights, dataset, folder, variant, split, device=device, progress=progress)
+    else:
+        paths = predict_pictures(images or [], weights, folder, device=device, progress=progress)
+    values = {"label_maps": [str(path) for path in paths], "overlays": str(folder / "overlays")}
+    console.result(values, f"{len(paths)} label maps in {folder}, overlays in {folder / 'overlays'}.")

@@ -1,0 +1,86 @@
+"""Runs side by side as the terminal shows them: scores, and the paper's mean IoU beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segbench.console import Cell, Column, Table
+from segbench.leaderboard.table import Board, Row, build_boards
+from segbench.leaderboard.wording import duration, percent, points, size_text
+from segbench.record import RunRecord
+
+__all__ = ["board_table", "run_table"]
+
+SCORES = (("G", "global_accuracy"), ("C", "class_accuracy"), ("mIoU", "mean_iou"), ("BF", "boundary_f1"))
+MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
+LEGEND = "Percent: G global accuracy, C class accuracy, mIoU mean IoU, BF boundary F1. Time of training."
+
+
+def run_table(records: Sequence[RunRecord]) -> Table:
+    """Runs of one dataset in the order given; those on a part of a dataset too, which no board shows."""
+    whole = [record.model_copy(update={"dataset_partial": False}) for record in records]
+    rows = {row.run_id: row for board in build_boards(whole) for row in board.rows}
+    partial = [record.run_id for record in records if record.dataset_partial]
+    notes = [f"Prepared from a part of the images, on no board: {', '.join(partial)}."] if partial else []
+    return _table([rows[record.run_id] for record in records], notes)
+
+
+def board_table(board: Board) -> Table:
+    """A board, best row first."""
+    return _table(board.rows, [])
+
+
+def _table(rows: Sequence[Row], notes: Sequence[str]) -> Table:
+    """At most 80 columns wide.
+
+    The paper's mean IoU comes with ours minus it in points where the two can be compared; where they cannot it is
+    grey, and the reason is a note.
+    """
+    reasons = list(dict.fromkeys(row.paper.reason for row in rows if row.paper and row.paper.reason))
+    paper = any(map(_paper_mean_iou, rows))
+    columns = [Column("model", wide=True), *(Column(title, right=True) for title, _ in SCORES)]
+    columns += [Column("paper")] if paper else []
+    columns += [Column("time", right=True), Column("run")]
+    cells = [_cells(row, rows, reasons, paper) for row in rows]
+    return Table(columns, cells, _title(rows), [LEGEND, *_reasons(rows, reasons), *notes])
+
+
+def _cells(row: Row, rows: Sequence[Row], reasons: Sequence[str], paper: bool) -> list[str | Cell]:
+    scores = [percent(getattr(row, name)) for _, name in SCORES]
+    beside = [_paper(row, reasons)] if paper else []
+    return [_name(row, rows), *scores, *beside, duration(row.wall_time_s), row.run_id]
+
+
+def _name(row: Row, rows: Sequence[Row]) -> str:
+    """The model, with recipe and seed where these differ."""
+    recipe = f" {row.recipe}" if len({other.recipe for other in rows}) > 1 else ""
+    seed = f" seed {row.seed}" if len({other.seed for other in rows}) > 1 else ""
+    return f"{row.model}{recipe}{seed}"
+
+
+def _title(rows: Sequence[Row]) -> str:
+    first = rows[0].record
+    recipe = f", recipe {rows[0].recipe}" if len({row.recipe for row in rows}) == 1 else ""
+    at = size_text(first.scores.protocol.size)
+    return f"{first.dataset_title} {first.dataset_variant}, {first.split} at {at}{recipe}"
+
+
+def _paper_mean_iou(row: Row) -> float | None:
+    return row.paper.scores["mean_iou"] if row.paper else None
+
+
+def _paper(row: Row, reasons: Sequence[str]) -> Cell:
+    theirs = _paper_mean_iou(row)
+    if row.paper is None or theirs is None:
+        return Cell("")
+    if row.paper.reason:
+        return Cell(f"{percent(theirs)} {MARKS[reasons.index(row.paper.reason) % len(MARKS)]}", dim=True)
+    return Cell(f"{percent(theirs)} {points(row.paper.deltas['mean_iou'])}")
+
+
+def _reasons(rows: Sequence[Row], reasons: Sequence[str]) -> list[str]:
+    compared = any(row.paper and row.paper.comparable for row in rows)
+    told = ["Paper: its mIoU, and ours minus it in points."] if compared else []
+    return told + [
+        f"{mark} The paper's mIoU, not comparable: {why}." for mark, why in zip(MARKS, reasons, strict=False)
+    ]

@@ -1,0 +1,103 @@
+"""Board files: drawn from the records, and checked against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+
+from segbench.atomic import write_text
+from segbench.errors import RecordError
+from segbench.leaderboard.grouping import grouped
+from segbench.leaderboard.markdown import MARKER, to_markdown
+from segbench.leaderboard.spreadsheet import COLUMNS, to_csv
+from segbench.leaderboard.store import load_records, load_result, orphans, record_paths
+from segbench.leaderboard.table import build_boards
+
+__all__ = ["check_boards", "to_csv", "to_markdown", "write_boards"]
+
+
+def write_boards(root: Path) -> list[Path]:
+    """Draws ``<dataset>.md`` and ``<dataset>.csv`` anew from all records under ``root``.
+
+    Args:
+        root: The folder of the boards, ``leaderboards``.
+
+    Returns:
+        The files written, none where there is no record.
+
+    Raises:
+        RecordError: A record is damaged, incomplete or contradicts another.
+    """
+    texts = _texts(root)
+    for path, text in texts.items():
+        write_text(path, text)
+    return list(texts)
+
+
+def _texts(root: Path) -> dict[Path, str]:
+    """What each board file has to hold."""
+    texts = {}
+    for dataset, boards in grouped(build_boards(load_records(root)), lambda board: board.dataset).items():
+        texts[root / f"{dataset}.md"] = to_markdown(boards)
+        texts[root / f"{dataset}.csv"] = to_csv(boards)
+    return texts
+
+
+def check_boards(root: Path) -> list[str]:
+    """What is wrong with the boards and records under ``root``, a sentence each; empty when all is well.
+
+    Finds damaged or incomplete records, files that belong to no record, and board files that are missing, differ from
+    what the records give, or have no record.
+    """
+    return [*(_damage(root) or _differences(root, _texts_or_problem(root))), *_orphaned(root)]
+
+
+def _damage(root: Path) -> list[str]:
+    found = []
+    for path in record_paths(root):
+        try:
+            load_result(root, path)
+        except RecordError as error:
+            found.append(str(error))
+    return found
+
+
+def _texts_or_problem(root: Path) -> Mapping[Path, str] | str:
+    try:
+        return _texts(root)
+    except RecordError as error:
+        return str(error)
+
+
+def _differences(root: Path, texts: Mapping[Path, str] | str) -> Iterator[str]:
+    if isinstance(texts, str):
+        yield texts
+        return
+    for path, text in texts.items():
+        if not path.exists():
+            yield f"{path} is missing. Draw it: segbench leaderboard"
+        elif (found := path.read_bytes()) != text.encode():
+            line = _first_difference(found.decode(errors="replace"), text)
+            yield f"{path} differs from its records at line {line}. Draw it anew: segbench leaderboard"
+    yield from (f"{path} has no record. Delete it." for path in _drawn(root) if path not in texts)
+
+
+def _first_difference(found: str, wanted: str) -> int:
+    pairs = enumerate(zip_longest(found.split("\n"), wanted.split("\n")), start=1)
+    return next((number for number, (ours, theirs) in pairs if ours != theirs), 1)
+
+
+def _drawn(root: Path) -> Iterator[Path]:
+    """Files that begin as boards do."""
+    header = ",".join(COLUMNS)
+    for path in sorted(root.glob("*.*")):
+        if path.suffix in (".md", ".csv") and path.is_file():
+            with path.open(encoding="utf-8", errors="replace") as file:
+                first = file.readline().rstrip("\n")
+            if first == (MARKER if path.suffix == ".md" else header):
+                yield path
+
+
+def _orphaned(root: Path) -> Iterator[str]:
+    return (f"{path} belongs to no record. Delete it." for path in orphans(root))
