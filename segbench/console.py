@@ -138,11 +138,17 @@ def _show(item: Table | str, *, after_another: bool) -> None:
         print(item)
         return
     console = _rich_console(sys.stdout)
-    for line in textwrap.wrap(item.title, console.width):
-        console.print(line, style="bold")
+    if item.title:
+        console.print(_paragraph(item.title, console.width), style="bold", soft_wrap=True)
     console.print(_drawn(item, console.width))
     for note in item.notes:
-        console.print("\n".join(textwrap.wrap(note, console.width, subsequent_indent="  ")), style="dim")
+        console.print(_paragraph(note, console.width, indent="  "), style="dim", soft_wrap=True)
+
+
+def _paragraph(text: str, width: int, indent: str = "") -> str:
+    """Lines of ``width``, broken at spaces alone: paths stay whole."""
+    lines = textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def _drawn(table: Table, width: int) -> rich.table.Table:
@@ -298,7 +304,7 @@ _FORMS: dict[str, str] = {
     "loss": "loss {:.4f}",
     "images_per_s": "{:.1f} images/s",
     "validation_global_accuracy": "validation G {:.1%}",
-    "validation_mean_iou": "validation mIoU {:.1%}",
+    "validation_mean_iou": "mIoU {:.1%}",
 }
 
 

@@ -220,8 +220,8 @@ def _sentences(error: ValidationError) -> Iterable[str]:
         if problem["type"] == "extra_forbidden":
             yield f"unknown key '{key}'. {closest(str(problem['loc'][-1]), _keys(problem['loc'][:-1]))}".rstrip(".")
         else:
-            shown = problem["input"] if problem["type"] != "missing" else "nothing"
-            yield f"{key or 'recipe'}: {problem['msg'].removeprefix('Value error, ')} (got {_short(shown)})"
+            shown = "nothing" if problem["type"] == "missing" else _short(problem["input"])
+            yield f"{key or 'recipe'}: {problem['msg'].removeprefix('Value error, ')} (got {shown})"
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from segbench.atomic import write_text
 from segbench.errors import RecordError
@@ -156,7 +156,7 @@ class Curve(Strict):
 class Trial(Strict):
     """One setting that was tried while tuning, with its validation score."""
 
-    settings: dict[str, Any]
+    settings: dict[str, JsonValue]
     validation: dict[str, float]
 
 

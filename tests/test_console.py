@@ -77,6 +77,15 @@ def test_a_wide_column_is_broken_at_hyphens_to_fit(
     assert max(map(len, shown(table, capsys, monkeypatch, 80))) == 38 + 2 + 4 + 2 + 4
 
 
+def test_paths_in_notes_stay_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "/a/synthetic-roads/" + "b" * 60
+    lines = shown(
+        Table([Column("a")], [["b"]], "A title of synthetic-roads", [f"Folder: {path}"]), capsys, monkeypatch, 20
+    )
+    assert lines[:2] == ["A title of", "synthetic-roads"]
+    assert lines[-2:] == ["Folder:", f"  {path}"]
+
+
 def test_values_are_never_cut(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     table = Table([Column("name"), Column("id")], [["x" * 30, "y" * 12]])
     assert "y" * 12 in shown(table, capsys, monkeypatch, 80)[-1]
@@ -156,7 +165,7 @@ def test_lines_name_the_validation_and_leave_the_rest_to_the_log(capsys: pytest.
     assert capsys.readouterr() == (
         "",
         "Training segnet-basic.default: epoch 3, loss 0.5124, 41.2 images/s, validation G 87.1 %, "
-        "validation mIoU 45.2 %\nValidation: epoch 1\n",
+        "mIoU 45.2 %\nValidation: epoch 1\n",
     )
 
 
@@ -187,7 +196,7 @@ def test_a_bar_shows_where_the_work_is_and_its_figures(terminal: Terminal) -> No
     drawn = plain(terminal.getvalue())
     assert "Training a.default" in drawn
     assert "100/200 steps" in drawn
-    assert "epoch 2, loss 0.2500, validation mIoU 50.0 %" in drawn
+    assert "epoch 2, loss 0.2500, mIoU 50.0 %" in drawn
     assert "A line worth keeping, which is longer than the terminal is wide: " + "x" * 30 in drawn
 
 

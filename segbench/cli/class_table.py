@@ -12,9 +12,12 @@ __all__ = ["class_table", "scores_table"]
 
 
 def class_table(scores: Mapping[str, Scores]) -> Table:
-    """IoU in percent: a row for each class, a column for each named result; the last row is the mean."""
+    """IoU in percent: a row for each class, a column for each named result; the last row is the mean.
+
+    All results are of the same classes.
+    """
     first = next(iter(scores.values()))
-    columns = [Column("IoU", wide=len(scores) > 1), *(Column(name, right=True) for name in scores)]
+    columns = [Column("IoU"), *(Column(name, right=True) for name in scores)]
     rows = [[name, *(percent(found.per_class[name].iou) for found in scores.values())] for name in first.per_class]
     return Table(columns, [*rows, ["mean", *(percent(found.mean_iou) for found in scores.values())]])
 

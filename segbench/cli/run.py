@@ -82,14 +82,17 @@ def _resolve(model: str, dataset: str, recipe: str | None, changes: Sequence[str
     from segbench.registry import DATASETS
 
     names = MODELS[model].name, DATASETS[dataset].name
-    found = override(find_recipe(*names, recipe), changes)
+    found = find_recipe(*names, recipe)
     if (found.model, found.dataset) != names:
         raise UsageError(
-            f"Recipe {recipe or found.label} is for {found.model} on {found.dataset}, not for {model} on {dataset}.",
-            f"Run: segbench run {found.model} --dataset {found.dataset} --recipe {recipe or found.variant}",
+            f"Recipe {recipe} is for {found.model} on {found.dataset}, not for {model} on {dataset}.",
+            f"Run: segbench run {found.model} --dataset {found.dataset} --recipe {recipe}",
         )
-    require_variant(found, DATASETS[dataset].variants)
-    return found
+    changed = override(found, changes)
+    if (changed.model, changed.dataset) != names:
+        raise UsageError("--set changes neither the model nor the dataset.", "Name them as MODEL and --dataset.")
+    require_variant(changed, DATASETS[dataset].variants)
+    return changed
 
 
 def _parse_seeds(text: str) -> list[int]:
@@ -150,7 +153,12 @@ def _plan_table(states: Sequence[tuple[Cell, str]]) -> Table:
         [cell.recipe.model, cell.recipe.variant, f"{cell.seed}", cell.cell_id, Text(state, dim=state == "done")]
         for cell, state in states
     ]
-    return Table(columns, rows, f"{len(states)} runs", [f"Folder: {cell.folder}" for cell, _ in states])
+    return Table(
+        columns,
+        rows,
+        f"{len(states)} run{'s' if len(states) > 1 else ''}",
+        [f"Folder: {cell.folder}" for cell, _ in states],
+    )
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
@@ -182,15 +190,14 @@ def _name(cell: Cell) -> str:
 
 
 def _report(console: Console, results: list[Result], failures: list[_Failure], boards: list[Path]) -> None:
-    from segbench.cli.run_table import run_table
+    from segbench.cli.run_table import run_tables
 
     values = {
         "runs": [_result_values(result) for result in results],
         "failed": [{**_cell_values(failure.cell, "failed"), "error": failure.line} for failure in failures],
         "boards": [str(path) for path in boards],
     }
-    tables = [run_table([result.record for result in results])] if results else []
-    console.result(values, *tables)
+    console.result(values, *run_tables([result.record for result in results]))
     for kind, paths in _places(results, boards).items():
         for path in paths:
             console.note(f"{kind:8} {path}")

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segbench.cli.class_table import class_table
 from segbench.console import Cell, Column, Table
 from segbench.leaderboard.table import Board, Row, build_boards
 from segbench.leaderboard.wording import duration, percent, points, size_text
 from segbench.record import RunRecord
 
-__all__ = ["board_table", "run_table"]
+__all__ = ["board_table", "run_table", "run_tables"]
 
 SCORES = (("G", "global_accuracy"), ("C", "class_accuracy"), ("mIoU", "mean_iou"), ("BF", "boundary_f1"))
 MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
+FEW, NARROW = 4, 50
 LEGEND = "Percent: G global accuracy, C class accuracy, mIoU mean IoU, BF boundary F1. Time of training."
+
+
+def run_tables(records: Sequence[RunRecord]) -> list[Table]:
+    """For the runs of each dataset variant, split and size: IoU class by class where that fits, then all scores."""
+    groups: dict[tuple[object, ...], list[RunRecord]] = {}
+    for record in records:
+        key = (record.dataset_variant, record.split, record.scores.protocol.size)
+        groups.setdefault(key, []).append(record)
+    return [table for same in groups.values() for table in [*_classes(same), run_table(same)]]
+
+
+def _classes(records: Sequence[RunRecord]) -> list[Table]:
+    """IoU class by class for a few runs, named by model where that is enough; the boards hold it for all."""
+    if len(records) > FEW:
+        return []
+    models = [record.model for record in records]
+    short = len(set(models)) == len(models) and sum(map(len, models)) <= NARROW
+    return [class_table({record.model if short else record.run_id: record.scores for record in records})]
 
 
 def run_table(records: Sequence[RunRecord]) -> Table:

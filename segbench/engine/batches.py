@@ -1,4 +1,4 @@
-"""From the raw cache to tensors: order of an epoch, resizing, flips. All of it follows from seed and step, nothing else."""
+"""From the raw cache to tensors: order of an epoch, resizing, flips. All of it follows from seed and step."""
 
 from __future__ import annotations
 

@@ -127,12 +127,15 @@ def run_cell(
     """
     board = out / "leaderboards"
     compute = choose_compute(device, cell.recipe.train.precision, cell.recipe.train.convolution)
-    with tensorboard_events(cell.folder / "tensorboard", progress) if tensorboard else nullcontext(progress) as reporting:
+    with (
+        tensorboard_events(cell.folder / "tensorboard", progress) if tensorboard else nullcontext(progress) as reporting
+    ):
         trained = train_cell(cell, compute, reporting)
-    done = find_record(board, cell.cell_id)
-    if done is not None and done.weights_sha256 == load_weights(trained.weights)[2]:
+    done = find_record(board, cell.cell_id, load_weights(trained.weights)[2])
+    if done is not None:
         progress.message(f"{cell.recipe.label} seed {cell.seed} has its record already: run {done.run_id}.")
-        return Result(done, result_files(board, done).record, [cell.folder / COMPARISON], fresh=False)
+        pictures = [path for path in (cell.folder / COMPARISON,) if path.exists()]
+        return Result(done, result_files(board, done).record, pictures, fresh=False)
     return _record_result(cell, trained, board, compute, progress)
 
 

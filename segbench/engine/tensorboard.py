@@ -46,8 +46,8 @@ def tensorboard_events(folder: Path, progress: Progress) -> Iterator[Progress]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UsageError("TensorBoard is not installed.", "Run: pip install 'segbench[tensorboard]'") from error
-    writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    writer = SummaryWriter(str(folder))
     try:
         yield _Events(writer, progress)
     finally:
-        writer.close()  # type: ignore[no-untyped-call]
+        writer.close()

@@ -266,14 +266,15 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, iteration, self.total)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return value
 
     def _diverged(self, value: float) -> None:
         rate = learning_rate(self.training, self.status.iteration, self.total)
         raise NonFiniteLossError(
-            f"{self.job.recipe.label}: the loss is {value} at step {self.status.iteration + 1} (learning rate {rate:g}).",
+            f"{self.job.recipe.label}: the loss is {value} at step {self.status.iteration + 1} "
+            f"(learning rate {rate:g}).",
             f"Lower it: --set train.lr={self.training.lr / 10:g}"
             + (", or try --set train.precision=fp32." if self.job.compute.precision == "bf16" else "."),
         )

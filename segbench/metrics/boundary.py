@@ -9,6 +9,7 @@ Source: seg2bdry(., 'imageSize') of the BSDS benchmark, and computeBFmeasure.m o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -118,9 +119,8 @@ class _Frame:
 
     @cached_property
     def reach(self) -> int:
-        # No two pixels of the image are farther apart in a row or column.
-        longest = max(self.height, self.width) - 1
-        return min(int(np.sqrt(float(self.squared_radius))) + 1, longest) if self.squared_radius else 0
+        # No two pixels of the image are farther apart in a row or column than its longer side.
+        return min(math.isqrt(self.squared_radius), max(self.height, self.width) - 1)
 
     @property
     def stride(self) -> int:

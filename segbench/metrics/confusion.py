@@ -20,6 +20,8 @@ __all__ = [
     "ConfusionMatrix",
     "PairCounts",
     "VoidPredictions",
+    "check_classes",
+    "check_same_shape",
     "class_ids",
     "count_pairs",
     "integer_map",

@@ -2,15 +2,16 @@
 
 What the paper and the released prototxt leave open, and what was taken:
 
-- Batch normalisation: epsilon 1e-5 (the release uses 1e-9, the paper says nothing); momentum matters only where a recipe
-  evaluates with running averages.
-- Biases are kept, as in the released prototxt, though the paper says that there are none; they are redundant before BN.
-- EncoderAddition adds the max-pooled maps, as the caption of Figure 3 says for FCN and as the storage column (64 maps of
-  the pooled size) implies: pool3, pool2 and pool1 meet the outputs of decoders 4, 3 and 2 after their BN. The last
+- Batch normalisation: epsilon 1e-5 (the release uses 1e-9, the paper says nothing); momentum matters only where a
+  recipe evaluates with running averages.
+- Biases are kept, as in the released prototxt, though the paper says that there are none; they are redundant before
+  BN.
+- EncoderAddition adds the max-pooled maps, as the caption of Figure 3 says for FCN and as the storage column (64 maps
+  of the pooled size) implies: pool3, pool2 and pool1 meet the outputs of decoders 4, 3 and 2 after their BN. The last
   decoder's output has no pooled map of its size and gets none.
 - SingleChannelDecoder keeps the classifier over all 64 channels.
-- Bilinear-Interpolation reduces to the classes at the bottleneck (the inference time equal to FCN-Basic's speaks for it)
-  and then doubles the size four times, fixed.
+- Bilinear-Interpolation reduces to the classes at the bottleneck (the inference time equal to FCN-Basic's speaks for
+  it) and then doubles the size four times, fixed.
 """
 
 from __future__ import annotations

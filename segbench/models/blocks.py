@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -18,6 +19,7 @@ __all__ = [
     "LocalResponseNormalisation",
     "SegmentationModel",
     "he_initialise",
+    "resize_logits",
     "use_convolution",
 ]
 
@@ -61,8 +63,8 @@ class ConvolutionBlock(nn.Sequential):
 class LocalResponseNormalisation(nn.Module):
     """x / (1 + alpha/size * sum of x^2 over channels)^beta on RGB, in float32.
 
-    SegNet-Tutorial's prototxt has LRN with size 5, alpha 1e-4, beta 0.75 (its paper says local contrast normalisation). A
-    window of 5 spans all three channels at each of them, so one sum serves all.
+    SegNet-Tutorial's prototxt has LRN with size 5, alpha 1e-4, beta 0.75 (its paper says local contrast normalisation).
+    A window of 5 spans all three channels at each of them, so one sum serves all.
     """
 
     def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75) -> None:
@@ -109,7 +111,7 @@ class SegmentationModel(nn.Module):
     def finish(self) -> None:
         """Initialises the weights and lays them out; the last line of every constructor."""
         he_initialise(self)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class Encoder(nn.Module):
@@ -121,11 +123,10 @@ class Encoder(nn.Module):
     def __init__(self, width: int = 64, levels: int = 4) -> None:
         super().__init__()
         channels = [3, *[width] * levels]
-        pairs = zip(channels, channels[1:], strict=False)
-        self.blocks = nn.ModuleList(ConvolutionBlock(a, b, 7, relu=True) for a, b in pairs)
+        self.blocks = nn.ModuleList(ConvolutionBlock(a, b, 7, relu=True) for a, b in pairwise(channels))
 
     def forward(self, images: Tensor) -> tuple[list[Tensor], list[Tensor], list[tuple[int, int]]]:
-        """Images [N, 3, H, W] to the pooled maps of each level, their pooling positions and the sizes before pooling."""
+        """Images [N, 3, H, W] to the pooled maps of each level, their positions and the sizes before pooling."""
         maps, pooled, positions, sizes = images, [], [], []
         for block in self.blocks:
             maps = block(maps)

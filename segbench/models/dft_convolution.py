@@ -5,8 +5,8 @@ domain it costs about 3, exact to float32 rounding. Every transform is written a
 channels innermost, so that the work is matrix products from end to end, and tiles are processed in chunks that stay in
 the cache.
 
-Method: overlap-save forward, overlap-add for the gradient of the input (Mathieu, Henaff, LeCun, arXiv 1312.5851, use the
-same identities with a transform of the whole image).
+Method: overlap-save forward, overlap-add for the gradient of the input (Mathieu, Henaff, LeCun, arXiv 1312.5851, use
+the same identities with a transform of the whole image).
 
 Shapes in this file: a spectrum is [F, 2, T, M, C]: F = T//2 + 1 row frequencies (the rest is conjugate), real and
 imaginary part, T column frequencies, M tiles, C channels.
@@ -57,7 +57,7 @@ def dft_convolution(images: Tensor, weight: Tensor, bias: Tensor | None) -> Tens
     Returns:
         [N, K, H, W] in channels_last; equal to ``conv2d`` to float32 rounding, gradients too.
     """
-    output: Tensor = _DftConvolution.apply(images, weight, bias)
+    output: Tensor = _DftConvolution.apply(images, weight, bias)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -213,12 +213,14 @@ def _overlap_add(tiles: Tensor, plan: _Plan, output: Tensor) -> None:
 class _DftConvolution(Function):
     @staticmethod
     def forward(ctx, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[no-untyped-def]
-        plan = _Plan(*(_Axis.of(n, weight.shape[2]) for n in images.shape[2:]), kernel=weight.shape[2])
+        kernel_size = weight.shape[2]
+        plan = _Plan(_Axis.of(images.shape[2], kernel_size), _Axis.of(images.shape[3], kernel_size), kernel_size)
         source = images.permute(0, 2, 3, 1).contiguous()
         kernel = _transform(weight.permute(2, 3, 1, 0).contiguous(), plan)
         output = source.new_empty(*source.shape[:3], weight.shape[0])
         spectra = []
-        for part, target in zip(source.split(plan.images_at_once), output.split(plan.images_at_once), strict=True):
+        parts, targets = (torch.split(tensor, plan.images_at_once) for tensor in (source, output))
+        for part, target in zip(parts, targets, strict=True):
             spectrum = _transform(_cut(part, plan, plan.kernel // 2), plan)
             product = _product(spectrum, kernel, conjugate=True)
             _join(_inverse(product, plan, plan.rows.valid, plan.columns.valid), plan, target)
@@ -230,7 +232,7 @@ class _DftConvolution(Function):
         return output.permute(0, 3, 1, 2)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def, override]
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         kernel, *spectra = ctx.saved_tensors
         plan: _Plan = ctx.plan
         wants_images, wants_weight, wants_bias = ctx.needs_input_grad
@@ -238,7 +240,7 @@ class _DftConvolution(Function):
         images = source.new_empty(*source.shape[:3], kernel.shape[3]) if wants_images else None
         weight: Tensor | None = None
         for start, part in zip(
-            range(0, len(source), plan.images_at_once), source.split(plan.images_at_once), strict=True
+            range(0, len(source), plan.images_at_once), torch.split(source, plan.images_at_once), strict=True
         ):
             spectrum = _transform(_cut(part, plan, 0), plan)
             if wants_weight:

@@ -4,8 +4,8 @@ What the paper leaves open, and what was taken:
 
 - Stride 2 and padding 3 for the 8x8 transposed convolutions: the maps double, nothing else fits.
 - "Bilinear initialisation" of an 8x8 kernel at stride 2: the 4x4 kernel that doubles bilinearly, in the middle, zeros
-  around it, on the diagonal of the channel matrix. Filling 8x8 by FCN's formula would be the kernel of stride 4 and start
-  four times too large.
+  around it, on the diagonal of the channel matrix. Filling 8x8 by FCN's formula would be the kernel of stride 4 and
+  start four times too large.
 - Transposed convolutions have no bias (as FCN's), 1x1 convolutions have.
 - The added maps are the max-pooled ones, as Figure 3's caption says; the full-size output gets none.
 - NoDimReduction adds the 64 maps as they are and classifies with a 1x1 convolution at full size.

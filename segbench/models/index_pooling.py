@@ -27,7 +27,7 @@ def index_pool(maps: Tensor) -> tuple[Tensor, Tensor]:
         The maxima [N, C, ceil(H/2), ceil(W/2)] and their positions, uint8 0..3 of the same shape. Values, positions
         and gradient equal those of ``max_pool2d(maps, 2, 2, ceil_mode=True, return_indices=True)``.
     """
-    pooled, positions = _IndexPool.apply(maps)
+    pooled, positions = _IndexPool.apply(maps)  # type: ignore[no-untyped-call]
     return pooled, positions
 
 
@@ -48,7 +48,7 @@ def index_unpool(maps: Tensor, positions: Tensor, size: tuple[int, int]) -> Tens
     expected = tuple(-(-side // 2) for side in size)
     if tuple(maps.shape[2:]) != expected:
         raise ValueError(f"maps of {tuple(maps.shape[2:])} do not unpool to {size}, only {expected} do")
-    unpooled: Tensor = _IndexUnpool.apply(maps, positions, size)
+    unpooled: Tensor = _IndexUnpool.apply(maps, positions, size)  # type: ignore[no-untyped-call]
     return unpooled
 
 
@@ -105,7 +105,7 @@ class _IndexPool(Function):
         return pooled, positions
 
     @staticmethod
-    def backward(ctx, gradient: Tensor, _: Tensor) -> Tensor:  # type: ignore[no-untyped-def, override]
+    def backward(ctx, gradient: Tensor, _: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         (positions,) = ctx.saved_tensors
         return _spread(gradient, positions, ctx.size)
 
@@ -117,6 +117,6 @@ class _IndexUnpool(Function):
         return _spread(maps, positions, size)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def, override]
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]
         (positions,) = ctx.saved_tensors
         return _collect(gradient, positions), None, None

@@ -101,7 +101,10 @@ def test_autocast_is_on_for_bf16_alone(precision: Literal["bf16", "fp32"], dtype
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("processor : 0\nflags : fpu avx2 avx512f amx_tile amx_bf16\nbugs : avx512_bf16\n", ["amx_bf16", "amx_tile", "avx512f", "avx2"]),
+        (
+            "processor : 0\nflags : fpu avx2 avx512f amx_tile amx_bf16\nbugs : avx512_bf16\n",
+            ["amx_bf16", "amx_tile", "avx512f", "avx2"],
+        ),
         ("processor : 0\nFeatures : fp asimd bf16 sve\n", ["asimd", "bf16"]),
         ("processor : 0\n", []),
     ],
@@ -112,8 +115,12 @@ def test_features_are_read_from_the_kernel(monkeypatch: pytest.MonkeyPatch, text
 
 
 def test_features_where_the_kernel_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: object, **__: object) -> str:
-        raise FileNotFoundError
+    read = Path.read_text
+
+    def missing(self: Path, encoding: str | None = None, errors: str | None = None) -> str:
+        if str(self) == "/proc/cpuinfo":
+            raise FileNotFoundError
+        return read(self, encoding, errors)
 
     monkeypatch.setattr(Path, "read_text", missing)
     assert cpu_features() == []

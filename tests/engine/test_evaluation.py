@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from segbench.engine.evaluation import label_maps, pixel_scores, predict_images
-from tests.engine.tiny import CPU, CLASSES, SIZE, Drawn
+from tests.engine.tiny import CLASSES, CPU, SIZE, Drawn
 
 
 class ByColour(nn.Module):

@@ -12,11 +12,13 @@ from segbench.engine.interruption import interruptible
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_a_request_the_second_stops(number: int) -> None:
-    with pytest.raises(KeyboardInterrupt), interruptible() as interruption:
-        assert not interruption.requested
+    with interruptible() as interruption:
+        before = interruption.requested
         signal.raise_signal(number)
-        assert interruption.requested
-        signal.raise_signal(number)
+        after = interruption.requested
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert (before, after) == (False, True)
 
 
 def test_another_thread_gets_no_handler() -> None:

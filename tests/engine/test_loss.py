@@ -53,8 +53,8 @@ def test_weights_normalisation_is_that_of_torch() -> None:
     loss = PixelCrossEntropy(torch.tensor(WEIGHTS), normalisation="weights")(ours, labels)
     expected = nn.CrossEntropyLoss(torch.tensor(WEIGHTS), ignore_index=255)(theirs, labels)
     torch.testing.assert_close(loss, expected)
-    loss.backward()
-    expected.backward()
+    torch.autograd.backward(loss)
+    torch.autograd.backward(expected)
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
@@ -72,7 +72,7 @@ def test_a_batch_without_labels_costs_nothing(normalisation: Normalisation) -> N
     loss = PixelCrossEntropy(torch.tensor(WEIGHTS), normalisation=normalisation)(
         logits, torch.full((2, 5, 6), 255, dtype=torch.int64)
     )
-    loss.backward()
+    torch.autograd.backward(loss)
     assert loss.item() == 0
     assert logits.grad is not None
     assert not logits.grad.any()
@@ -80,7 +80,7 @@ def test_a_batch_without_labels_costs_nothing(normalisation: Normalisation) -> N
 
 def test_ignored_pixels_get_no_gradient() -> None:
     logits, labels = case()
-    PixelCrossEntropy()(logits.requires_grad_(), labels).backward()
+    torch.autograd.backward(PixelCrossEntropy()(logits.requires_grad_(), labels))
     assert logits.grad is not None
     touched = logits.grad.abs().sum(1) > 0
     assert torch.equal(touched, labels != 255)
@@ -107,7 +107,7 @@ def test_same_bits_each_time() -> None:
         gradients = []
         for _ in range(2):
             logits, labels = case()
-            PixelCrossEntropy(torch.tensor(WEIGHTS))(logits.requires_grad_(), labels).backward()
+            torch.autograd.backward(PixelCrossEntropy(torch.tensor(WEIGHTS))(logits.requires_grad_(), labels))
             gradients.append(logits.grad)
     finally:
         torch.use_deterministic_algorithms(False)

@@ -35,7 +35,7 @@ def gradients(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     """Gradients of a loss that every logit has a part in."""
     logits = model(images)
     chosen = torch.arange(logits[:, 0].numel()).reshape(logits[:, 0].shape) % CLASSES
-    nn.functional.cross_entropy(logits, chosen).backward()
+    torch.autograd.backward(nn.functional.cross_entropy(logits, chosen))
     return {key: value.grad for key, value in model.named_parameters() if value.grad is not None}
 
 
@@ -117,9 +117,7 @@ def test_fourier_route_agrees(name: str) -> None:
 def test_parameters_are_those_of_the_specification_and_near_the_paper(name: str) -> None:
     spec = MODELS[name]
     model = create_model(name, spec.reference_classes)
-    kernels = sum(
-        part.weight.numel() for part in model.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)
-    )
+    kernels = sum(part.weight.numel() for part in model.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d))
     parameters = sum(value.numel() for value in model.parameters())
     assert (parameters, kernels) == (spec.parameters, spec.convolution_weights)
     if spec.paper_parameters is not None:

@@ -50,7 +50,7 @@ def computed(values: Case, double: bool) -> list[Tensor]:
         output = functional.conv2d(images, weight, bias, padding=weight.shape[2] // 2)
     else:
         output = dft_convolution(images, weight, bias)
-    output.backward(values.gradient.to(output.dtype))
+    torch.autograd.backward(output, values.gradient.to(output.dtype))
     return [output.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
 
 
@@ -101,7 +101,7 @@ def test_layout_does_not_matter(layout: torch.memory_format) -> None:
 def test_only_the_wanted_gradients_are_computed() -> None:
     images, weight, bias, gradient = case((1, 16, 16, 16), 16, 5)
     weight.requires_grad_()
-    dft_convolution(images, weight, bias).backward(gradient)
+    torch.autograd.backward(dft_convolution(images, weight, bias), gradient)
     assert images.grad is None
     assert weight.grad is not None
 

@@ -28,13 +28,14 @@ class Dice:
 
     def __init__(self, *key: int) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence(key))
-        self._drawn: list[int] = []
+        self._drawn: list[float] = []
 
     def unit(self) -> float:
         """A number in [0, 1)."""
         if not self._drawn:
-            self._drawn = self._bits.random_raw(DRAWN_AT_ONCE).tolist()
-        return (self._drawn.pop() >> 11) * RESOLUTION
+            # The upper 53 bits fill a double exactly.
+            self._drawn = ((self._bits.random_raw(DRAWN_AT_ONCE) >> np.uint64(11)) * RESOLUTION).tolist()
+        return self._drawn.pop()
 
     def between(self, low: float, high: float) -> float:
         """A number in [low, high)."""

@@ -19,7 +19,7 @@ def draw_houses(dice: Dice, side: Side, junction: Junction | None, farthest: flo
     houses: list[Building] = []
     near = dice.between(-14.0, 0.0)
     while near < farthest:
-        far = near + dice.between(6.0, 15.0) * (1.0 + max(near, 0.0) / 60.0)
+        far = near + dice.between(6.0, 15.0) * (1.0 + max(near, 0.0) / 35.0)
         if junction is not None and opens(junction, side.sign):
             if near < junction.near - 2.5 < far:
                 far = junction.near - 2.5

@@ -1,0 +1,213 @@
+"""A training step of SegNet-Basic as segbench runs it here, against the same network written plainly.
+
+A step is forward, loss, backward and optimizer. segbench's has the precision, layout and convolution that
+``choose_compute`` picks on this machine; the plain one is float32 in torch's default layout, with ``nn.Conv2d``,
+``nn.MaxPool2d(return_indices=True)`` and ``nn.MaxUnpool2d``. Rounds are interleaved and medians taken; both networks
+get the same weights, and their logits are compared first.
+Run: python tests/bench/training_speed.py [--size HxW] [--batch N] [--rounds N] [--threads N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from segbench.engine.environment import Compute, choose_compute, describe
+from segbench.engine.loss import PixelCrossEntropy
+from segbench.models import create_model
+from segbench.models.blocks import use_convolution
+
+CLASSES = 11
+WIDTH = 64
+ROUNDS = 5
+# Largest relative difference of the logits, in the Euclidean norm: what the precisions are good for after eight layers,
+# in which near-ties of the pooling fall either way.
+TOLERANCE = {"fp32": 0.01, "bf16": 0.25}
+DIRECT = {
+    "aten::mkldnn_convolution",
+    "aten::convolution_backward",
+    "aten::cudnn_convolution",
+    "aten::thnn_conv2d",
+    "aten::_slow_conv2d_forward",
+    "aten::_slow_conv2d_backward",
+}
+FOURIER = {"_DftConvolution", "_DftConvolutionBackward"}
+
+Step = Callable[[], object]
+
+
+class PlainSegNetBasic(nn.Module):
+    """SegNet-Basic as one would write it down, parameters in the order of segbench's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.normalise = nn.LocalResponseNorm(5, 1e-4, 0.75, k=1)
+        channels = [3, *[WIDTH] * 4]
+        self.encoders = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 7, padding=3), nn.BatchNorm2d(b), nn.ReLU()) for a, b in pairwise(channels)
+        )
+        self.decoders = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 7, padding=3), nn.BatchNorm2d(WIDTH)) for _ in range(4)
+        )
+        self.classifier = nn.Conv2d(WIDTH, CLASSES, 1)
+        self.pool = nn.MaxPool2d(2, 2, ceil_mode=True, return_indices=True)
+        self.unpool = nn.MaxUnpool2d(2, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [N, 3, H, W] in 0..255 to logits [N, 11, H, W]."""
+        maps, kept = self.normalise(images), []
+        for encoder in self.encoders:
+            maps = encoder(maps)
+            size = maps.shape[2:]
+            maps, indices = self.pool(maps)
+            kept.append((indices, size))
+        for decoder in self.decoders:
+            indices, size = kept.pop()
+            maps = decoder(self.unpool(maps, indices, output_size=size))
+        logits: Tensor = self.classifier(maps)
+        return logits
+
+
+def networks(compute: Compute) -> tuple[nn.Module, nn.Module]:
+    """segbench's network and the plain one, with the same weights."""
+    torch.manual_seed(0)
+    ours = create_model("segnet-basic", CLASSES).to(compute.device)
+    use_convolution(ours, compute.convolution)
+    plain = PlainSegNetBasic().to(compute.device)
+    names = plain.state_dict().keys()
+    plain.load_state_dict({name: value.clone() for name, value in zip(names, ours.state_dict().values(), strict=True)})
+    return ours, plain
+
+
+def batch(size: tuple[int, int], count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Smooth noise in 0..255 and labels in blocks, some of them void."""
+    generator = torch.Generator().manual_seed(1)
+    coarse = torch.rand(count, 3, size[0] // 8 + 1, size[1] // 8 + 1, generator=generator) * 255
+    images = nn.functional.interpolate(coarse, size=size, mode="bilinear")
+    blocks = torch.randint(0, CLASSES + 1, (count, 1, 6, 8), generator=generator).float()
+    labels = nn.functional.interpolate(blocks, size=size, mode="nearest")[:, 0].long()
+    return images.to(device), labels.masked_fill(labels == CLASSES, 255).to(device)
+
+
+def logits_differ_by(ours: nn.Module, plain: nn.Module, images: Tensor, compute: Compute) -> float:
+    """Norm of the difference over the norm of the plain logits, both in training mode."""
+    with torch.no_grad():
+        exact = plain(images)
+        with compute.autocast():
+            found = ours(images)
+    return float((found.float() - exact).norm() / exact.norm())
+
+
+def our_step(model: nn.Module, images: Tensor, labels: Tensor, compute: Compute) -> Step:
+    """A step as the training loop takes it."""
+    loss = PixelCrossEntropy().to(compute.device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+    def step() -> float:
+        with compute.autocast():
+            logits = model(images)
+        value: Tensor = loss(logits, labels)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(value)
+        optimizer.step()
+        return value.item()
+
+    return step
+
+
+def plain_step(model: nn.Module, images: Tensor, labels: Tensor) -> Step:
+    """The same step, plainly."""
+    loss = nn.CrossEntropyLoss(ignore_index=255)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        value: Tensor = loss(model(images), labels)
+        torch.autograd.backward(value)
+        optimizer.step()
+        return value.item()
+
+    return step
+
+
+def seconds(step: Step) -> float:
+    """One step; its value is read at the end, so that a GPU has finished too."""
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def medians(steps: list[Step], rounds: int) -> list[float]:
+    """Median seconds of each step over interleaved rounds, after one that does not count."""
+    taken = [[seconds(step) for step in steps] for _ in range(rounds + 1)][1:]
+    return [statistics.median(column) for column in zip(*taken, strict=True)]
+
+
+def convolution_share(step: Step, compute: Compute) -> float:
+    """The part of a step's processor (or GPU) time that convolutions take."""
+    cuda = compute.device.type == "cuda"
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
+    with profile(activities=activities) as profiled:
+        step()
+    events = profiled.key_averages()
+    kind = "device" if cuda else "cpu"
+    whole = sum(getattr(event, f"self_{kind}_time_total") for event in events)
+    # A Fourier convolution is a function of its own: what it calls belongs to it.
+    direct = sum(getattr(event, f"self_{kind}_time_total") for event in events if event.key in DIRECT)
+    fourier = sum(getattr(event, f"{kind}_time_total") for event in events if event.key in FOURIER)
+    return float((direct + fourier) / whole)
+
+
+def side(text: str) -> tuple[int, int]:
+    """``HxW`` as two numbers."""
+    height, _, width = text.partition("x")
+    return int(height), int(width)
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=side, default=(360, 480), metavar="HxW", help="of the images (360x480)")
+    parser.add_argument("--batch", type=int, default=4, metavar="N", help="images a step (4)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"timed steps of each ({ROUNDS})")
+    parser.add_argument("--threads", type=int, metavar="N", help="of one operation (torch's choice)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints the figures; 1 where the networks disagree."""
+    chosen = options(arguments)
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    compute = choose_compute()
+    machine = describe(compute)
+    print(f"{machine.cpu}, {machine.threads} threads, {' '.join(machine.features) or 'no known features'}")
+    print(f"device {machine.device}, torch {machine.versions['torch']}: {compute.precision}, {compute.convolution}")
+    ours, plain = networks(compute)
+    images, labels = batch(chosen.size, chosen.batch, compute.device)
+    difference = logits_differ_by(ours, plain, images, compute)
+    agree = difference <= TOLERANCE[compute.precision]
+    print(f"{'logits differ by':28} {difference:10.2e} of their norm: {'agree' if agree else 'DISAGREE'}")
+    steps = [our_step(ours, images, labels, compute), plain_step(plain, images, labels)]
+    here, there = medians(steps, chosen.rounds)
+    print(f"{'segbench images/s':28} {chosen.batch / here:10.2f}")
+    print(f"{'plain fp32 images/s':28} {chosen.batch / there:10.2f}")
+    print(f"{'ratio':28} {there / here:10.2f}")
+    for name, step in zip(("segbench", "plain"), steps, strict=True):
+        print(f"{name + ' share of convolution':28} {convolution_share(step, compute):10.1%}")
+    return 0 if agree else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""``segbench doctor`` says what there is, marks what is wrong, and never tells a secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Segbench
+
+SECRET = "hf_" + "s" * 34
+
+
+def checks(out: str) -> dict[str, dict[str, object]]:
+    return {check["name"]: check for check in json.loads(out)["checks"]}
+
+
+def test_the_report(segbench: Segbench, toy_dataset: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segbench.engine.environment import choose_compute
+
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    segbench("prepare", "toy", "--quiet")
+    code, out, err = segbench("doctor", "--json")
+    found = checks(out)
+    assert (code, err) == (0, "")
+    assert SECRET not in out
+    assert found["Hugging Face token"]["value"] == "present"
+    assert found["toy small"]["value"] == "prepared, 3 / 2 images"
+    assert str(found["precision"]["value"]).startswith(choose_compute().precision)
+    assert "torch 2" in str(found["versions"]["value"])
+    assert {"processor", "instruction sets", "device", "threads", "convolution", "disk: data"} <= {*found}
+
+
+def test_what_is_wrong_is_marked_and_no_failure(segbench: Segbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ImportError("no torch here")
+
+    monkeypatch.setattr("segbench.engine.environment.choose_compute", broken)
+    monkeypatch.setattr("segbench.cli.doctor.LITTLE_DISK", 1 << 62)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    code, out, _ = segbench("doctor", "--json")
+    found = checks(out)
+    assert (code, json.loads(out)["ok"]) == (0, False)
+    assert found["compute"] == {"name": "compute", "value": "ImportError: no torch here", "good": False}
+    assert not found["disk: data"]["good"]
+    assert str(found["Hugging Face token"]["value"]).startswith("not present")
+    lines = segbench("doctor").out.splitlines()
+    marked = [line for line in lines if line.startswith("!")]
+    assert len(marked) == sum(not check["good"] for check in found.values())
+    assert lines[-1] == f"{len(marked)} of {len(found)} lines are marked with '!'."

@@ -1,0 +1,238 @@
+"""``segbench run``: the plan, the failures, the report; and one run from nothing to its board."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segbench.errors import NonFiniteLossError
+from segbench.progress import Progress
+from tests.cli.conftest import Segbench
+from tests.leaderboard import examples
+
+RECIPE = """
+version = 1
+model = "{model}"
+variant = "tiny"
+dataset = "toy"
+dataset_variant = "small"
+
+[train]
+iterations = 4
+batch_size = 2
+lr = 0.01
+validate_every = 2
+precision = "fp32"
+convolution = "direct"
+"""
+MODEL = "bilinear-interpolation"
+
+
+@pytest.fixture
+def prepared(segbench: Segbench, toy_dataset: None) -> Path:
+    """A prepared toy dataset whose images a network accepts, and a recipe; returns the recipe's folder."""
+    assert segbench("prepare", "toy", "--size", "32x48", "--quiet").code == 0
+    folder = Path("recipes/toy")
+    folder.mkdir(parents=True)
+    for model in (MODEL, "fcn-basic"):
+        (folder / f"{model}.tiny.toml").write_text(RECIPE.format(model=model))
+    return Path("recipes").absolute()
+
+
+@pytest.fixture
+def command(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """A run of two models whose recipes are found as the shipped ones are."""
+    monkeypatch.setattr("segbench.recipe.recipes_folder", lambda: prepared)
+    return ("run", MODEL, "fcn-basic", "--dataset", "toy", "--recipe", "tiny")
+
+
+Fake = Callable[[Callable[[Any], None]], list[Any]]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """Puts a function in the place of training: it may raise, and else a record is made of nothing."""
+    from segbench.engine import pipeline
+
+    seen: list[Any] = []
+
+    def install(train: Callable[[Any], None]) -> list[Any]:
+        def run_cell(cell: Any, out: Path, *, device: str, tensorboard: bool, progress: Progress) -> Any:
+            seen.append((cell.recipe.model, cell.seed, device, tensorboard))
+            train(cell)
+            record = examples.named(0.4, model=cell.recipe.model, seed=cell.seed)
+            return pipeline.Result(record, out / "record.json", [out / "picture.png"], fresh=True)
+
+        monkeypatch.setattr(pipeline, "run_cell", run_cell)
+        return seen
+
+    return install
+
+
+def test_the_plan_runs_nothing(segbench: Segbench, command: tuple[str, ...], fake: Fake) -> None:
+    seen = fake(lambda cell: None)
+    code, out, err = segbench(*command, "--seeds", "0,1,0", "--dry-run", "--json")
+    assert (code, err, seen) == (0, "", [])
+    cells = json.loads(out)["cells"]
+    assert [(cell["model"], cell["seed"], cell["state"]) for cell in cells] == [
+        (MODEL, 0, "new"),
+        ("fcn-basic", 0, "new"),
+        (MODEL, 1, "new"),
+        ("fcn-basic", 1, "new"),
+    ]
+    assert len({cell["cell_id"] for cell in cells}) == 4
+    assert cells[0]["folder"].startswith("runs/toy/bilinear-interpolation.tiny-s0-")
+    Path(cells[0]["folder"]).mkdir(parents=True)
+    (Path(cells[0]["folder"]) / "state.safetensors").touch()
+    states = [cell["state"] for cell in json.loads(segbench(*command, "--dry-run", "--json").out)["cells"]]
+    assert states == ["partly", "new"]
+    text = segbench(*command, "--dry-run").out
+    assert text.splitlines()[0] == "2 runs"
+    assert cells[0]["cell_id"] in text
+
+
+def test_options_reach_the_run(segbench: Segbench, command: tuple[str, ...], fake: Fake) -> None:
+    seen = fake(lambda cell: None)
+    code, out, err = segbench(*command, "--seeds", "3", "--device", "cpu", "--tensorboard", "--json", "--out", "o")
+    assert code == 0
+    assert seen == [(MODEL, 3, "cpu", True), ("fcn-basic", 3, "cpu", True)]
+    assert [run["path"] for run in json.loads(out)["runs"]] == ["o/record.json", "o/record.json"]
+    assert json.loads(out)["failed"] == []
+    assert "Record   o/record.json\n" in err
+
+
+def test_a_recipe_file_for_another_model_is_wrong_use(segbench: Segbench, prepared: Path) -> None:
+    path = str(prepared / "toy" / "fcn-basic.tiny.toml")
+    assert segbench("run", MODEL, "--dataset", "toy", "--recipe", path) == (
+        2,
+        "",
+        f"Error: Recipe {path} is for fcn-basic on toy, not for {MODEL} on toy. "
+        f"Run: segbench run fcn-basic --dataset toy --recipe {path}\n",
+    )
+
+
+def test_changes_make_another_cell(segbench: Segbench, command: tuple[str, ...]) -> None:
+    def cells(*more: str) -> list[str]:
+        return [cell["cell_id"] for cell in json.loads(segbench(*command, "--dry-run", "--json", *more).out)["cells"]]
+
+    assert not {*cells()} & {*cells("--set", "train.lr=0.02", "--set", "train.batch_size=1")}
+    assert cells() == cells("--set", "train.lr=0.01")
+
+
+def test_one_failure_does_not_stop_the_others(segbench: Segbench, command: tuple[str, ...], fake: Fake) -> None:
+    def train(cell: Any) -> None:
+        if cell.recipe.model == MODEL:
+            raise NonFiniteLossError("The loss is nan at step 3.", "Lower it: --set train.lr=0.001")
+
+    seen = fake(train)
+    code, out, err = segbench(*command, "--json")
+    assert (code, len(seen)) == (1, 2)
+    values = json.loads(out)
+    assert [run["record"]["model"] for run in values["runs"]] == ["fcn-basic"]
+    assert [(failed["model"], failed["error"]) for failed in values["failed"]] == [
+        (MODEL, "The loss is nan at step 3. Lower it: --set train.lr=0.001")
+    ]
+    errors = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert errors == [
+        f"Error: {MODEL}.tiny seed 0: The loss is nan at step 3. Lower it: --set train.lr=0.001",
+        f"Error: 1 of 2 runs failed: {MODEL}.tiny seed 0.",
+    ]
+
+
+def test_a_bug_in_one_run_is_said_to_be_one(segbench: Segbench, command: tuple[str, ...], fake: Fake) -> None:
+    def train(cell: Any) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    fake(train)
+    code, out, err = segbench(*command)
+    assert (code, out) == (1, "")
+    assert f"Error: {MODEL}.tiny seed 0: ZeroDivisionError: division by zero – this is a bug in segbench." in err
+
+
+def test_ctrl_c_stops_all(segbench: Segbench, command: tuple[str, ...], fake: Fake) -> None:
+    def train(cell: Any) -> None:
+        raise KeyboardInterrupt
+
+    seen = fake(train)
+    ended = segbench(*command)
+    assert (ended.code, ended.out, len(seen)) == (130, "", 1)
+    assert ended.err == "Error: interrupted. The same command goes on where it stopped.\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (("--device", "gpu"), "Unknown device 'gpu'. Use cpu, cuda or cuda:N."),
+        (
+            ("--set", "loss.class_weights=published"),
+            f"Recipe {MODEL}.tiny-modified: no class weights were published for toy small. "
+            "Use loss.class_weights = 'median-frequency' or 'none'.",
+        ),
+        (
+            ("--set", "dataset_variant=other"),
+            "toy other is not prepared. Run: segbench prepare toy --variant other",
+        ),
+    ],
+)
+def test_what_can_be_known_is_said_before_training(
+    segbench: Segbench, command: tuple[str, ...], fake: Fake, more: tuple[str, ...], line: str
+) -> None:
+    seen = fake(lambda cell: None)
+    assert segbench(*command, *more) == (2, "", f"Error: {line}\n")
+    assert seen == []
+
+
+def test_threads_are_told_to_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    from segbench.cli.run import _use_threads
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("MKL_NUM_THREADS", "7")
+    _use_threads(None)
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    _use_threads(3)
+    assert (os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"]) == ("3", "3")
+
+
+def test_from_a_recipe_to_the_board_and_what_can_be_done_with_it(segbench: Segbench, prepared: Path) -> None:
+    command = ("run", MODEL, "--dataset", "toy", "--recipe", str(prepared / "toy" / f"{MODEL}.tiny.toml"))
+    code, out, err = segbench(*command, "--json")
+    assert code == 0, err
+    (first,) = json.loads(out)["runs"]
+    record = first["record"]
+    places = [Path(first["path"]), *map(Path, first["pictures"]), *map(Path, json.loads(out)["boards"])]
+    assert all(path.stat().st_size > 100 for path in places)
+    assert first["path"] == f"leaderboards/records/toy/{MODEL}/{record['run_id']}.json"
+    assert [path.name for path in places[-2:]] == ["toy.md", "toy.csv"]
+
+    again = segbench(*command, "--json")
+    assert (again.code, json.loads(again.out)["runs"]) == (0, [{**first, "fresh": False}])
+    shown = segbench(*command)
+    assert record["run_id"] in shown.out
+    assert json.loads(segbench(*command, "--dry-run", "--json").out)["cells"][0]["state"] == "done"
+
+    (weights,) = Path("runs/toy").iterdir()
+    code, out, _ = segbench("evaluate", str(weights), "--dataset", "toy", "--json")
+    assert (code, json.loads(out)) == (0, record["scores"])
+
+    code, out, _ = segbench("predict", "--weights", str(weights), "--dataset", "toy", "-o", "maps", "--json")
+    assert code == 0
+    maps = [Path(path) for path in json.loads(out)["label_maps"]]
+    assert [path.name for path in maps] == ["toy_003.png", "toy_004.png"]
+    assert all((Path("maps/overlays") / path.name).is_file() for path in maps)
+
+    code, out, _ = segbench("score", "maps", "--dataset", "toy", "--json")
+    assert (code, json.loads(out)) == (0, record["scores"])
+
+    code, out, _ = segbench("leaderboard", "--json")
+    assert [row["run_id"] for board in json.loads(out)["boards"] for row in board["rows"]] == [record["run_id"]]
+    assert segbench("leaderboard", "--check").code == 0
+    Path("leaderboards/toy.md").write_text("edited")
+    code, out, err = segbench("leaderboard", "--check")
+    assert code == 1
+    assert out.startswith("leaderboards/toy.md differs from its records at line 1.")
