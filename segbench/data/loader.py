@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["epoch_batches", "epoch_order", "to_float"]
+__all__ = ["epoch_order", "to_float"]
 
 # Keeps this stream apart from others that are seeded by the same (seed, epoch), such as augmentation.
 _STREAM = 0x0EDE4
@@ -29,24 +27,6 @@ def epoch_order(num_images: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """
     draws = np.random.PCG64(np.random.SeedSequence([_STREAM, seed, epoch])).random_raw(num_images)
     return np.argsort(np.asarray(draws, dtype=np.uint64), kind="stable").astype(np.int64)
-
-
-def epoch_batches(
-    num_images: int, batch_size: int, seed: int, epoch: int, *, drop_last: bool = False
-) -> Iterator[NDArray[np.int64]]:
-    """Yields the indices of each batch of an epoch; together each image once.
-
-    Args:
-        num_images: N.
-        batch_size: Images in a batch, 1 or more.
-        seed: See ``epoch_order``.
-        epoch: See ``epoch_order``.
-        drop_last: Leave a last batch out that is smaller than the others.
-    """
-    order = epoch_order(num_images, seed, epoch)
-    end = num_images - num_images % batch_size if drop_last else num_images
-    for start in range(0, end, batch_size):
-        yield order[start : start + batch_size]
 
 
 def to_float(images: NDArray[np.uint8], *, channels_last: bool = False) -> NDArray[np.float32]:

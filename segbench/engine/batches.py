@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from segbench.data.loader import epoch_order
 from segbench.recipe import Augmentation
 
 __all__ = ["Images", "epoch_batches", "resize_images", "resize_labels", "to_tensors", "training_batch"]
@@ -30,8 +31,7 @@ class Images(Protocol):
 
 def epoch_batches(num_images: int, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
     """A shuffled split as batches: every image once, ceil(n / batch_size) batches whose sizes differ by one at most."""
-    order = np.random.default_rng([seed, epoch]).permutation(num_images)
-    return [part.astype(np.int64) for part in np.array_split(order, -(-num_images // batch_size))]
+    return np.array_split(epoch_order(num_images, seed, epoch), -(-num_images // batch_size))
 
 
 def resize_images(images: Tensor, size: tuple[int, int] | None) -> Tensor:

@@ -60,20 +60,24 @@ def smooth(generator: np.random.Generator, shape: tuple[int, ...], sigma: float)
 def filled(label: LabelMap) -> LabelMap:
     """Void taken over by the nearest class."""
     nearest = distance_transform_edt(label == 255, return_distances=False, return_indices=True)
-    return label[tuple(nearest)]
+    whole: LabelMap = label[tuple(nearest)]
+    return whole
 
 
 def warped(label: LabelMap, generator: np.random.Generator) -> LabelMap:
     """Boundaries displaced by about three pixels."""
     rows, columns = np.indices(label.shape) + np.rint(3 * smooth(generator, (2, *label.shape), 12)).astype(int)
-    return filled(label)[np.clip(rows, 0, label.shape[0] - 1), np.clip(columns, 0, label.shape[1] - 1)]
+    height, width = label.shape
+    moved: LabelMap = filled(label)[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+    return moved
 
 
 def ragged(label: LabelMap, generator: np.random.Generator) -> LabelMap:
     """What a weak network gives: blobs, ragged edges, small islands."""
     whole = filled(label)
     share = np.stack([gaussian_filter((whole == k).astype(float), 3) for k in range(CLASSES)])
-    return np.argmax(share + 0.35 * smooth(generator, share.shape, 3), axis=0).astype(np.uint8)
+    made: LabelMap = np.argmax(share + 0.35 * smooth(generator, share.shape, 3), axis=0).astype(np.uint8)
+    return made
 
 
 def fast_hist(label: LabelMap, prediction: LabelMap) -> NDArray[np.int64]:
@@ -85,7 +89,8 @@ def fast_hist(label: LabelMap, prediction: LabelMap) -> NDArray[np.int64]:
 
 def planes(label: LabelMap, prediction: LabelMap) -> tuple[_Plane, _Plane]:
     """Boundaries of truth and prediction."""
-    frame = _Frame(*label.shape, Tolerance().squared_radius(*label.shape))
+    height, width = label.shape
+    frame = _Frame(height, width, Tolerance().squared_radius(height, width))
     truth, guess = (_Outline.of(values, CLASSES, 255) for values in (label, prediction))
     present = np.flatnonzero(truth.sizes)
     return _Plane(truth, frame, present), _Plane(guess, frame, present)
@@ -151,7 +156,7 @@ def main() -> None:
     generator = np.random.default_rng(0)
     labels = camvid_labels() or drawn_labels(generator)
     predictions = {make.__name__: [(label, make(label, generator)) for label in labels] for make in (warped, ragged)}
-    noise: Pairs = [tuple(generator.integers(0, CLASSES, (2, *labels[0].shape), np.uint8)) for _ in range(2)]  # type: ignore[misc]
+    noise: Pairs = [tuple(generator.integers(0, CLASSES, (2, *labels[0].shape), np.uint8)) for _ in range(2)]
     confusion: dict[str, Method] = {
         "run-length (segbench)": lambda label, prediction: count_pairs(label, prediction, CLASSES),
         "fast_hist": fast_hist,

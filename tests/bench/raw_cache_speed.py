@@ -25,8 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from segbench.data import raw_cache
 from segbench.data.codec import decode_ids, decode_rgb
-from segbench.data.loader import epoch_batches, to_float
+from segbench.data.loader import to_float
 from segbench.data.preparation import PreparedDataset, prepare
+from segbench.engine.batches import epoch_batches
 from segbench.registry import DATASETS
 from tests.data import toy
 
@@ -110,7 +111,7 @@ def _rates(num_images: int, *readers: Callable[[NDArray[np.int64]], Batch]) -> l
     best = [Rate(0.0, 0.0) for _ in readers]
     for epoch in range(ROUNDS):
         for position, (reader, limit) in enumerate(zip(readers, (None, None, 4), strict=True)):
-            batches = list(epoch_batches(num_images, BATCH, 0, epoch, drop_last=True))[:limit]
+            batches = list(epoch_batches(num_images, BATCH, 0, epoch))[:limit]
             rate = _rate(reader, batches)
             best[position] = Rate(*map(max, best[position], rate))
     return best

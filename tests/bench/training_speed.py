@@ -31,9 +31,9 @@ from segbench.models.blocks import use_convolution
 CLASSES = 11
 WIDTH = 64
 ROUNDS = 5
-# Largest relative difference of the logits, in the Euclidean norm: what the precisions are good for after eight layers,
-# in which near-ties of the pooling fall either way.
-TOLERANCE = {"fp32": 0.01, "bf16": 0.25}
+# Median difference of the logits in units of their standard deviation: what the precisions are good for. A near-tie of
+# the pooling that falls the other way moves some logits by more than rounding does, hence the median.
+TOLERANCE = {"fp32": 1e-4, "bf16": 0.15}
 DIRECT = {
     "aten::mkldnn_convolution",
     "aten::convolution_backward",
@@ -101,12 +101,12 @@ def batch(size: tuple[int, int], count: int, device: torch.device) -> tuple[Tens
 
 
 def logits_differ_by(ours: nn.Module, plain: nn.Module, images: Tensor, compute: Compute) -> float:
-    """Norm of the difference over the norm of the plain logits, both in training mode."""
+    """Median difference over the standard deviation of the plain logits, both in training mode."""
     with torch.no_grad():
         exact = plain(images)
         with compute.autocast():
             found = ours(images)
-    return float((found.float() - exact).norm() / exact.norm())
+    return float((found.float() - exact).abs().median() / exact.std())
 
 
 def our_step(model: nn.Module, images: Tensor, labels: Tensor, compute: Compute) -> Step:
@@ -198,7 +198,9 @@ def main(arguments: list[str] | None = None) -> int:
     images, labels = batch(chosen.size, chosen.batch, compute.device)
     difference = logits_differ_by(ours, plain, images, compute)
     agree = difference <= TOLERANCE[compute.precision]
-    print(f"{'logits differ by':28} {difference:10.2e} of their norm: {'agree' if agree else 'DISAGREE'}")
+    print(
+        f"{'logits differ by':28} {difference:10.2e} standard deviations (median): {'agree' if agree else 'DISAGREE'}"
+    )
     steps = [our_step(ours, images, labels, compute), plain_step(plain, images, labels)]
     here, there = medians(steps, chosen.rounds)
     print(f"{'segbench images/s':28} {chosen.batch / here:10.2f}")

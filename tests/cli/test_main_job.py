@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-COMMAND = ("run", "segnet-basic", "--dataset", "synthetic-roads", "--set", "train.epochs=1", "--json")
+COMMAND = ("run", "bilinear-interpolation", "--dataset", "synthetic-roads", "--set", "train.iterations=6", "--json")
 
 
 def run(folder: Path) -> tuple[Any, str]:
@@ -39,7 +39,7 @@ def test_a_run_leaves_record_board_and_pictures_and_is_not_run_again(tmp_path: P
     assert "epoch 1, loss " in err and "━" not in err
     made = [first["path"], *first["pictures"], *values["boards"]]
     assert [Path(path).suffix for path in made] == [".json", ".png", ".md", ".csv"]
-    assert all(Path(path).is_relative_to(tmp_path) and Path(path).stat().st_size > 500 for path in made)
+    assert all(Path(path).is_relative_to(tmp_path) and Path(path).stat().st_size > 300 for path in made)
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
 
     again, err = run(tmp_path)

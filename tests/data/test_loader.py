@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segbench.data.loader import epoch_batches, epoch_order, to_float
+from segbench.data.loader import epoch_order, to_float
 
 SEEDS = st.integers(0, 2**32)
 EPOCHS = st.integers(0, 10_000)
@@ -42,20 +42,6 @@ def test_every_image_comes_first_about_equally_often() -> None:
     # 300 each with a standard deviation of 16.
     assert first.min() > 220
     assert first.max() < 380
-
-
-@given(st.integers(1, 100), st.integers(1, 20), st.booleans())
-def test_batches_are_the_order_cut(num_images: int, batch_size: int, drop_last: bool) -> None:
-    batches = [batch.tolist() for batch in epoch_batches(num_images, batch_size, 3, 4, drop_last=drop_last)]
-    flat = [index for batch in batches for index in batch]
-    whole = num_images // batch_size
-    assert flat == epoch_order(num_images, 3, 4).tolist()[: whole * batch_size if drop_last else num_images]
-    assert [len(batch) for batch in batches[:whole]] == [batch_size] * whole
-
-
-def test_camvid_in_twelves_leaves_seven() -> None:
-    assert [len(batch) for batch in epoch_batches(367, 12, 0, 0)] == [12] * 30 + [7]
-    assert [len(batch) for batch in epoch_batches(367, 12, 0, 0, drop_last=True)] == [12] * 30
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
