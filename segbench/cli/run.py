@@ -153,12 +153,8 @@ def _plan_table(states: Sequence[tuple[Cell, str]]) -> Table:
         [cell.recipe.model, cell.recipe.variant, f"{cell.seed}", cell.cell_id, Text(state, dim=state == "done")]
         for cell, state in states
     ]
-    return Table(
-        columns,
-        rows,
-        f"{len(states)} run{'s' if len(states) > 1 else ''}",
-        [f"Folder: {cell.folder}" for cell, _ in states],
-    )
+    title = f"{len(states)} run{'s' if len(states) > 1 else ''}"
+    return Table(columns, rows, title, [f"Folder: {cell.folder}" for cell, _ in states])
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
