@@ -34,7 +34,7 @@ def test_a_case_worked_by_hand() -> None:
     assert counted.counts.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
     assert counted.missed.tolist() == [0, 0, 0]
     assert counted.num_pixels == 5
-    assert (counted.counts.dtype, counted.missed.dtype) == (np.int64, np.int64)
+    assert counted.counts.dtype == counted.missed.dtype == np.dtype(np.int64)
 
 
 @given(map_pairs(side=24))

@@ -52,7 +52,8 @@ def test_pixel_scores_worked_by_hand() -> None:
 
 def test_absent_classes_may_count_as_zero() -> None:
     scores = scores_from_tallies(tallied((TRUTH, GUESS)), protocol().model_copy(update={"absent": "zero"}))
-    assert (scores.class_accuracy, scores.mean_iou) == (pytest.approx(5 / 12), pytest.approx(5 / 12))
+    assert scores.class_accuracy == pytest.approx(5 / 12)
+    assert scores.mean_iou == pytest.approx(5 / 12)
     assert scores.per_class["d"].iou == 0
 
 
@@ -162,7 +163,7 @@ def test_equals_the_slow_reference(
 ) -> None:
     under = protocol(rule=rule, void=void, average=average, tolerance=tolerance[0], unit=tolerance[1])
     scores = scores_from_tallies(tallied(*pairs, names=("a", "b", "c"), under=under), under)
-    counts = sum(references.confusion(*pair, num_classes=3)[0] for pair in pairs)
+    counts = np.sum([references.confusion(*pair, num_classes=3)[0] for pair in pairs], axis=0)
     expected = reference_boundary_f1(pairs, under.boundary)
     assert scores.boundary_f1 == (None if expected is None else pytest.approx(float(expected)))
     ious = [

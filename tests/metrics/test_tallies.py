@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -53,12 +54,13 @@ def same_image(left: ImageTally, right: ImageTally) -> bool:
 @given(map_pairs())
 def test_an_image_is_tallied_as_the_references_count_it(pair: tuple[Map, Map]) -> None:
     tally = tally_image(*pair, 3, 255, Tolerance.parse("1px"))
+    assert tally.boundary is not None
     boundary = np.zeros((3, 9), np.int64)
     boundary[tally.boundary_classes] = tally.boundary
     counts = np.zeros((3, 3), np.int64)
     counts[tally.pairs.true, tally.pairs.predicted] = tally.pairs.count
     assert np.array_equal(counts, references.confusion(*pair, num_classes=3)[0])
-    assert np.array_equal(boundary, references.boundary_counts(*pair, 3, 1, unit="px"))  # type: ignore[arg-type]
+    assert np.array_equal(boundary, references.boundary_counts(*pair, 3, Fraction(1), unit="px"))
     assert (tally.height, tally.width) == pair[0].shape
 
 
@@ -86,14 +88,16 @@ def test_a_file_gives_back_what_it_was_given(
 
 def test_every_protocol_is_worked_out_from_a_file_alone(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
-    pairs = [(generator.integers(0, 3, (9, 7)), generator.integers(0, 3, (9, 7))) for _ in range(3)]
+    pairs: list[tuple[Map, Map]] = [
+        (generator.integers(0, 3, (9, 7)), generator.integers(0, 3, (9, 7))) for _ in range(3)
+    ]
     tallies = tallied(pairs)
     tallies.to_parquet(tmp_path / "t.parquet")
     read = Tallies.from_parquet(tmp_path / "t.parquet")
     found = set()
     for rule in ("matching", "distance"):
         for average in ("script", "paper-text"):
-            boundary = BoundaryProtocol(rule=rule, average=average, tolerance=1, unit="px")  # type: ignore[arg-type]
+            boundary = BoundaryProtocol(rule=rule, average=average, tolerance=1, unit="px")
             under = Protocol(boundary=boundary)
             assert scores_from_tallies(read, under) == scores_from_tallies(tallies, under)
             found.add(scores_from_tallies(read, under).boundary_f1)
