@@ -65,7 +65,13 @@ def choose_compute(
     chosen = _device(device)
     matrix = torch.cuda.is_bf16_supported() if chosen.type == "cuda" else "amx_bf16" in cpu_features()
     bf16 = matrix if precision == "auto" else precision == "bf16"
-    dft = chosen.type == "cpu" and not bf16 if convolution == "auto" else convolution == "dft"
+    fits = chosen.type == "cpu" and not bf16
+    if convolution == "dft" and not fits:
+        raise UsageError(
+            f"train.convolution = dft works on cpu in fp32, not on {chosen} in {'bf16' if bf16 else 'fp32'}.",
+            "Use auto, or --device cpu --set train.precision=fp32.",
+        )
+    dft = fits if convolution == "auto" else convolution == "dft"
     return Compute(chosen, "bf16" if bf16 else "fp32", "dft" if dft else "direct")
 
 

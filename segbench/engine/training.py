@@ -79,7 +79,8 @@ class _Status:
     epoch_loss_sum: float = 0.0
     epoch_steps: int = 0
     seconds: float = 0.0
-    images: int = 0
+    timed_seconds: float = 0.0
+    timed_images: int = 0
     best: float = -math.inf
     best_iteration: int = 0
     best_scores: dict[str, float | None] | None = None
@@ -90,7 +91,12 @@ class _Status:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> _Status:
-        return cls(**{**values, "best": -math.inf if values["best"] is None else values["best"]})
+        known = {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
+        return cls(**{**known, "best": -math.inf if values["best"] is None else values["best"]})
+
+    def images_per_s(self) -> float:
+        """Over all timed steps, those before an interruption too."""
+        return self.timed_images / self.timed_seconds if self.timed_seconds else 0.0
 
 
 def train(job: Job) -> Trained:
@@ -143,6 +149,7 @@ class _Run:
         self.total = self.training.iterations or (self.training.epochs or 0) * self.steps_per_epoch
         self.validate_every = self.training.validate_every * (1 if self.training.iterations else self.steps_per_epoch)
         self.clock = _Clock()
+        self.timed: list[float] = []
 
     # --- state -----------------------------------------------------------------------------------------------------
 
@@ -223,14 +230,13 @@ class _Run:
         loss = self._update(indices)
         status = self.status
         status.iteration += 1
-        status.images += len(indices)
         status.loss_sum += loss
         status.loss_steps += 1
         status.epoch_loss_sum += loss
         status.epoch_steps += 1
+        self._time(len(indices))
         bar.advance()
-        bar.show(epoch=epoch + 1, loss=loss, images_per_s=self.clock.step(len(indices)), **_shown(status))
-        self._announce()
+        bar.show(epoch=epoch + 1, loss=loss, images_per_s=status.images_per_s(), **_shown(status))
         if status.iteration % self.steps_per_epoch == 0:
             self._end_epoch(epoch)
         if status.iteration % self.validate_every == 0 or status.iteration == self.total:
@@ -239,11 +245,22 @@ class _Run:
         elif self.clock.due():
             self.save()
 
+    def _time(self, images: int) -> None:
+        seconds = self.clock.step()
+        if seconds is None:
+            return
+        self.status.timed_seconds += seconds
+        self.status.timed_images += images
+        if len(self.timed) < ESTIMATE_AFTER_STEPS:
+            self.timed.append(seconds)
+            if len(self.timed) == ESTIMATE_AFTER_STEPS:
+                self._announce(sum(self.timed) / len(self.timed))
+
     def _end_epoch(self, epoch: int) -> None:
         status, rate = self.status, learning_rate(self.training, self.status.iteration - 1, self.total)
         mean_loss = status.epoch_loss_sum / status.epoch_steps
         status.epoch_loss_sum, status.epoch_steps = 0.0, 0
-        self.log("epoch", epoch=epoch + 1, loss=mean_loss, lr=rate, images_per_s=self.clock.images_per_s())
+        self.log("epoch", epoch=epoch + 1, loss=mean_loss, lr=rate, images_per_s=self.status.images_per_s())
 
     def _update(self, indices: NDArray[Any]) -> float:
         job, iteration = self.job, self.status.iteration
@@ -279,11 +296,8 @@ class _Run:
             + (", or try --set train.precision=fp32." if self.job.compute.precision == "bf16" else "."),
         )
 
-    def _announce(self) -> None:
-        """After the first steps: how long the rest will take."""
-        rate = self.clock.seconds_per_step()
-        if self.clock.measured != ESTIMATE_AFTER_STEPS or rate is None:
-            return
+    def _announce(self, rate: float) -> None:
+        """After the first steps, of ``rate`` seconds each: how long the rest will take."""
         left = (self.total - self.status.iteration) * rate
         smaller = f" {self.job.smaller}" if self.job.smaller and left > 120 else ""
         self.job.progress.message(
@@ -297,14 +311,13 @@ class _Run:
         status, training = self.status, self.training
         mean_loss = status.loss_sum / status.loss_steps
         status.loss_sum, status.loss_steps = 0.0, 0
-        self.clock.pause()
         with self._evaluation_statistics():
             scores = self._validation_scores()
             if self._is_best(scores):
                 header = self.job.header.model_copy(update={"iteration": status.iteration})
                 save_weights(self.job.folder / WEIGHTS_FILE, self.model, header)
         self.clock.resume()
-        entry = {"epoch": epoch + 1, "loss": mean_loss, "images_per_s": self.clock.images_per_s(), **(scores or {})}
+        entry = {"epoch": epoch + 1, "loss": mean_loss, "images_per_s": self.status.images_per_s(), **(scores or {})}
         status.curve.append({"iteration": status.iteration, **entry})
         self.log("validation", lr=learning_rate(training, status.iteration - 1, self.total), **entry)
 
@@ -335,10 +348,19 @@ class _Run:
         return True
 
     def finished(self) -> Trained:
-        """What the finished training left."""
+        """What the finished training left.
+
+        Raises:
+            CheckpointError: The training is finished and its weights are gone.
+        """
+        weights = self.job.folder / WEIGHTS_FILE
+        if not weights.exists():
+            raise CheckpointError(
+                f"{self.job.folder} is trained but has no {WEIGHTS_FILE}.", "Delete it to train again."
+            )
         curve, status = self.status.curve, self.status
         return Trained(
-            weights=self.job.folder / WEIGHTS_FILE,
+            weights=weights,
             validation=status.best_scores,
             curve=Curve(
                 iteration=[entry["iteration"] for entry in curve],
@@ -359,9 +381,6 @@ class _Clock:
     def __init__(self) -> None:
         now = time.perf_counter()
         self._lap = self._saved = self._last = now
-        self._seconds = 0.0
-        self._images = 0
-        self._steps = 0
         self._seen = 0
 
     def lap(self) -> float:
@@ -371,38 +390,23 @@ class _Clock:
         return now - before
 
     def saved(self) -> None:
+        """A checkpoint was written just now."""
         self._saved = time.perf_counter()
 
     def due(self) -> bool:
+        """Whether the last checkpoint is old."""
         return time.perf_counter() - self._saved > CHECKPOINT_EVERY_S
 
-    def pause(self) -> None:
-        """Time from here to :meth:`resume` belongs to no step."""
-
     def resume(self) -> None:
+        """What came since the last step belongs to no step."""
         self._last = time.perf_counter()
 
-    def step(self, images: int) -> float | None:
-        """Counts a step that ends now; returns images per second so far."""
+    def step(self) -> float | None:
+        """Seconds of the step that ends now; ``None`` for the first ones, which are slower."""
         now = time.perf_counter()
+        self._last, before = now, self._last
         self._seen += 1
-        if self._seen > WARM_UP_STEPS:
-            self._seconds += now - self._last
-            self._images += images
-            self._steps += 1
-        self._last = now
-        return self.images_per_s()
-
-    @property
-    def measured(self) -> int:
-        """Steps that were timed."""
-        return self._steps
-
-    def seconds_per_step(self) -> float | None:
-        return self._seconds / self._steps if self._steps else None
-
-    def images_per_s(self) -> float:
-        return self._images / self._seconds if self._seconds else 0.0
+        return now - before if self._seen > WARM_UP_STEPS else None
 
 
 def _shown(status: _Status) -> dict[str, float]:

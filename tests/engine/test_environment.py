@@ -43,7 +43,7 @@ CPU_CASES: list[tuple[list[str], Precision, Convolution, tuple[str, str]]] = [
     (["asimd", "bf16"], "auto", "auto", ("fp32", "dft")),
     (AMX, "fp32", "auto", ("fp32", "dft")),
     (AVX512, "bf16", "auto", ("bf16", "direct")),
-    (AMX, "auto", "dft", ("bf16", "dft")),
+    (AVX512, "fp32", "dft", ("fp32", "dft")),
     (AVX512, "auto", "direct", ("fp32", "direct")),
 ]
 
@@ -84,6 +84,12 @@ def test_other_devices_are_refused(name: str) -> None:
 def test_cuda_where_there_is_none(name: str) -> None:
     with pytest.raises(UsageError, match=rf"Device {name} is not available: torch .* sees no GPU\. Use --device cpu\."):
         choose_compute(name)
+
+
+def test_the_fourier_route_is_refused_where_it_would_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segbench.engine.environment.cpu_features", lambda: AMX)
+    with pytest.raises(UsageError, match="dft works on cpu in fp32, not on cpu in bf16"):
+        choose_compute("cpu", "auto", "dft")
 
 
 def test_a_gpu_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
