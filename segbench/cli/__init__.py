@@ -74,4 +74,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     command = typer.main.get_command(app)
     given = None if arguments is None else list(arguments)
-    sys.exit(outcome.guarded(lambda: command(given, prog_name="segbench", standalone_mode=False)))
+    code = outcome.guarded(lambda: command(given, prog_name="segbench", standalone_mode=False))
+    if code == outcome.INTERRUPTED:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> None:
+    """Exits with ``code`` whatever was interrupted.
+
+    CPython kills itself with SIGINT at a normal exit if the interruption fell into ``exec`` of a string, though it was
+    caught (such as dataclasses being made while a library is imported).
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
