@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = typer.main.get_command(app)
     given = None if arguments is None else list(arguments)
     code = outcome.guarded(lambda: command(given, prog_name="segbench", standalone_mode=False))
-    if code == outcome.INTERRUPTED:
+    if code == outcome.INTERRUPTED and given is None:
         _leave(code)
     sys.exit(code)
 
