@@ -9,8 +9,14 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 CHECKOUT = Path(__file__).parents[1]
+
+
+# Times depend on what else the machine does; a law does not.
+settings.register_profile("segbench", deadline=None, max_examples=60)
+settings.load_profile("segbench")
 
 
 def pytest_configure(config: pytest.Config) -> None:
