@@ -15,6 +15,7 @@ from torch import nn
 
 from segbench.data import raw_cache
 from segbench.data.preparation import PreparedDataset, ensure_prepared
+from segbench.engine.allocator import keep_freed_memory
 from segbench.engine.batches import Images
 from segbench.engine.checkpoint import load_model, load_weights, weights_path
 from segbench.engine.environment import Compute, choose_compute, describe
@@ -178,6 +179,7 @@ def _score(
 
 def _loaded(weights: Path, compute: Compute) -> tuple[nn.Module, WeightsHeader, str]:
     _, header, sha256 = load_weights(weights)
+    keep_freed_memory(compute.device)
     model = load_model(weights).to(compute.device)
     use_convolution(model, compute.convolution)
     return model, header, sha256
@@ -306,6 +308,7 @@ def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = 
     """Trains a cell, or finishes what was begun; returns at once where it is done."""
     recipe, manifest = cell.recipe, cell.prepared.manifest
     chosen = compute or choose_compute("auto", recipe.train.precision, recipe.train.convolution)
+    keep_freed_memory(chosen.device)
     torch.manual_seed(cell.seed)
     model = create_model(recipe.model, manifest.num_classes)
     use_convolution(model, chosen.convolution)

@@ -23,6 +23,7 @@ from torch.profiler import ProfilerActivity, profile
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from segbench.engine.allocator import keep_freed_memory
 from segbench.engine.environment import Compute, choose_compute, describe
 from segbench.engine.loss import PixelCrossEntropy
 from segbench.models import create_model
@@ -191,6 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     compute = choose_compute()
+    keep_freed_memory(compute.device)
     machine = describe(compute)
     print(f"{machine.cpu}, {machine.threads} threads, {' '.join(machine.features) or 'no known features'}")
     print(f"device {machine.device}, torch {machine.versions['torch']}: {compute.precision}, {compute.convolution}")
