@@ -21,6 +21,7 @@ from segbench.record import WeightsHeader
 __all__ = [
     "STATE_FILE",
     "WEIGHTS_FILE",
+    "build_model",
     "load_model",
     "load_state",
     "load_weights",
@@ -115,6 +116,15 @@ def load_model(source: str | Path) -> nn.Module:
     """
     path = weights_path(source)
     tensors, header, _ = load_weights(path)
+    return build_model(tensors, header, path)
+
+
+def build_model(tensors: dict[str, Tensor], header: WeightsHeader, path: Path) -> nn.Module:
+    """The network of weights that were read from ``path``, in evaluation mode, strict.
+
+    Raises:
+        CheckpointError: The weights do not fit the model.
+    """
     model = create_model(header.model, header.num_classes, **header.config)
     try:
         model.load_state_dict(tensors, strict=True)

@@ -17,7 +17,7 @@ from segbench.data import raw_cache
 from segbench.data.preparation import PreparedDataset, ensure_prepared
 from segbench.engine.allocator import keep_freed_memory
 from segbench.engine.batches import Images
-from segbench.engine.checkpoint import load_model, load_weights, weights_path
+from segbench.engine.checkpoint import build_model, load_weights, weights_path
 from segbench.engine.environment import Compute, choose_compute, describe
 from segbench.engine.evaluation import score_split
 from segbench.engine.pictures import draw_comparison
@@ -178,9 +178,9 @@ def _score(
 
 
 def _loaded(weights: Path, compute: Compute) -> tuple[nn.Module, WeightsHeader, str]:
-    _, header, sha256 = load_weights(weights)
+    tensors, header, sha256 = load_weights(weights)
     keep_freed_memory(compute.device)
-    model = load_model(weights).to(compute.device)
+    model = build_model(tensors, header, weights).to(compute.device)
     use_convolution(model, compute.convolution)
     return model, header, sha256
 

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -324,8 +325,6 @@ class _Run:
     def _evaluation_statistics(self) -> Any:
         job = self.job
         if self.training.batch_norm == "running":
-            from contextlib import nullcontext
-
             return nullcontext()
         return reestimated(self.model, job.train, job.recipe.input_size, self.training.batch_size, job.compute)
 
