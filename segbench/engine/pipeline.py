@@ -28,7 +28,7 @@ from segbench.errors import CheckpointError, RecipeError
 from segbench.leaderboard.store import PredictionsWriter, find_record, result_files, save_result
 from segbench.metrics import Scorer
 from segbench.models import create_model
-from segbench.models.blocks import use_convolution
+from segbench.models.blocks import describe_preprocess, use_convolution
 from segbench.progress import SILENT, Progress
 from segbench.recipe import Recipe, load_recipe, recipes_folder, require_variant
 from segbench.record import RunRecord, Scores, WeightsHeader, cell_id, run_id
@@ -316,7 +316,7 @@ def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = 
     job = Job(
         model=model,
         recipe=recipe,
-        header=_header(cell),
+        header=_header(cell, model),
         train=raw_cache.open_split(cell.prepared, "train", progress),
         validation=raw_cache.open_split(cell.prepared, "validation", progress) if validation else None,
         class_weights=class_weights(recipe, cell.prepared),
@@ -329,7 +329,7 @@ def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = 
     return train(job)
 
 
-def _header(cell: Cell) -> WeightsHeader:
+def _header(cell: Cell, model: nn.Module) -> WeightsHeader:
     manifest = cell.prepared.manifest
     return WeightsHeader(
         model=cell.recipe.model,
@@ -344,4 +344,5 @@ def _header(cell: Cell) -> WeightsHeader:
         recipe=cell.recipe,
         seed=cell.seed,
         iteration=0,
+        preprocess=describe_preprocess(model),
     )

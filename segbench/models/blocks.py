@@ -18,6 +18,7 @@ __all__ = [
     "Encoder",
     "LocalResponseNormalisation",
     "SegmentationModel",
+    "describe_preprocess",
     "he_initialise",
     "resize_logits",
     "use_convolution",
@@ -78,7 +79,7 @@ class LocalResponseNormalisation(nn.Module):
         return images * (1 + self.alpha / self.size * energy).pow(-self.beta)
 
     def describe(self) -> dict[str, object]:
-        """The ``preprocess`` entry of config.json."""
+        """What is done to the input, as JSON values."""
         return {"channels": "RGB", "range": [0, 255], "lrn": [self.size, self.alpha, self.beta]}
 
 
@@ -112,6 +113,13 @@ class SegmentationModel(nn.Module):
         """Initialises the weights and lays them out; the last line of every constructor."""
         he_initialise(self)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def describe_preprocess(model: nn.Module) -> dict[str, object]:
+    """What ``model`` does to RGB input in 0..255 before its first layer, as JSON values; empty where it does not say."""
+    preprocess = getattr(model, "preprocess", None)
+    described: dict[str, object] = preprocess.describe() if hasattr(preprocess, "describe") else {}
+    return described
 
 
 class Encoder(nn.Module):

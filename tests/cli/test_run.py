@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from segbench.engine.checkpoint import WEIGHTS_FILE, load_weights
 from segbench.errors import NonFiniteLossError
 from segbench.progress import Progress
 from tests.cli.conftest import Segbench
@@ -217,6 +218,7 @@ def test_from_a_recipe_to_the_board_and_what_can_be_done_with_it(segbench: Segbe
     assert json.loads(segbench(*command, "--dry-run", "--json").out)["cells"][0]["state"] == "done"
 
     (weights,) = Path("runs/toy").iterdir()
+    assert load_weights(weights / WEIGHTS_FILE)[1].preprocess["lrn"] == [5, 1e-4, 0.75]
     code, out, _ = segbench("evaluate", str(weights), "--dataset", "toy", "--json")
     assert (code, json.loads(out)) == (0, record["scores"])
 

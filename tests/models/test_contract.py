@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from segbench.errors import UnknownNameError, UsageError
 from segbench.models import MODELS, create_model
-from segbench.models.blocks import Convolution, use_convolution
+from segbench.models.blocks import Convolution, describe_preprocess, use_convolution
 from segbench.registry import import_object
 
 CLASSES = 5
@@ -45,6 +46,14 @@ def deterministic() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+@every_model
+def test_what_is_done_to_the_input_can_be_told_without_segbench(name: str) -> None:
+    described = describe_preprocess(small(name))
+    assert described["channels"] in ("RGB", "BGR")
+    assert described["range"] == [0, 255]
+    assert json.loads(json.dumps(described)) == described
 
 
 @every_model
