@@ -116,7 +116,7 @@ class SegmentationModel(nn.Module):
 
 
 def describe_preprocess(model: nn.Module) -> dict[str, object]:
-    """What ``model`` does to RGB input in 0..255 before its first layer, as JSON values; empty where it does not say."""
+    """What ``model`` does to RGB input in 0..255 before its first layer, as JSON values; empty where unknown."""
     preprocess = getattr(model, "preprocess", None)
     described: dict[str, object] = preprocess.describe() if hasattr(preprocess, "describe") else {}
     return described
