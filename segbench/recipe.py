@@ -90,6 +90,8 @@ class Evaluation(Section):
     batch_size: Annotated[int, Field(ge=1, le=1024)] = 4
     split: Literal["train", "validation", "test"] = "test"
     protocol: Literal["segbench"] = "segbench"
+    training_split: bool = False
+    """Also score the training split (accuracies and IoU, not boundary F1), as the paper's Table 1 does."""
 
 
 class PaperNumbers(Section):

@@ -194,6 +194,7 @@ class RunRecord(Strict):
         cell_id: 12 hex digits over recipe, model, dataset, seed and encoder weights.
         created: UTC, ISO 8601, seconds.
         validation: Scores on the validation split at the selected iteration (no boundary F1).
+        training: Scores of the final weights on the training split (no boundary F1), where the recipe asks for them.
     """
 
     schema_version: Literal[1] = 1
@@ -218,6 +219,7 @@ class RunRecord(Strict):
     paper_parameters: int | None
     scores: Scores
     validation: dict[str, float | None] | None
+    training: dict[str, float | None] | None = None
     curve: Curve
     trials: list[Trial] = []
     environment: Environment

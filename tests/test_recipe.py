@@ -303,6 +303,7 @@ DECISIVE = [
     "augment.flip=true",
     "evaluate.batch_size=3",
     "evaluate.split=validation",
+    "evaluate.training_split=true",
 ]
 
 

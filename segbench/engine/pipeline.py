@@ -19,7 +19,7 @@ from segbench.engine.allocator import keep_freed_memory
 from segbench.engine.batches import Images
 from segbench.engine.checkpoint import build_model, load_weights, weights_path
 from segbench.engine.environment import Compute, choose_compute, describe
-from segbench.engine.evaluation import score_split
+from segbench.engine.evaluation import pixel_scores, score_split
 from segbench.engine.pictures import draw_comparison
 from segbench.engine.prediction import predict_files, predict_split
 from segbench.engine.tensorboard import tensorboard_events
@@ -150,10 +150,22 @@ def _record_result(cell: Cell, trained: Trained, board: Path, compute: Compute, 
             model, header, split, scorer, name, cell.recipe.evaluate.batch_size, compute, progress, predictions
         )
     record = _record(cell, trained, header, model, sha256, scores, compute)
+    record = record.model_copy(update={"training": _training_scores(cell, model, compute, progress)})
     path = save_result(board, record, scorer.tallies, cell.folder / PREDICTIONS)
     maps = result_files(board, record).predictions
     picture = draw_comparison(cell.folder / COMPARISON, record, header, split, scorer.tallies, maps)
     return Result(record, path, [picture], fresh=True)
+
+
+def _training_scores(
+    cell: Cell, model: nn.Module, compute: Compute, progress: Progress
+) -> dict[str, float | None] | None:
+    recipe = cell.recipe
+    if not recipe.evaluate.training_split:
+        return None
+    split = raw_cache.open_split(cell.prepared, "train", progress)
+    classes, batch = cell.prepared.manifest.num_classes, recipe.evaluate.batch_size
+    return pixel_scores(model, split, classes, recipe.input_size, batch, compute)
 
 
 def _score(

@@ -117,8 +117,8 @@ class SegmentationModel(nn.Module):
 
 def describe_preprocess(model: nn.Module) -> dict[str, object]:
     """What ``model`` does to RGB input in 0..255 before its first layer, as JSON values; empty where unknown."""
-    preprocess = getattr(model, "preprocess", None)
-    described: dict[str, object] = preprocess.describe() if hasattr(preprocess, "describe") else {}
+    describe = getattr(getattr(model, "preprocess", None), "describe", dict)
+    described: dict[str, object] = describe()
     return described
 
 

@@ -187,6 +187,17 @@ def test_what_can_be_known_is_said_before_training(
     assert seen == []
 
 
+def test_the_training_split_is_scored_where_the_recipe_asks(segbench: Segbench, prepared: Path) -> None:
+    recipe = str(prepared / "toy" / f"{MODEL}.tiny.toml")
+    command = ("run", MODEL, "--dataset", "toy", "--recipe", recipe, "--json")
+    without = json.loads(segbench(*command).out)["runs"][0]["record"]
+    asked = json.loads(segbench(*command, "--set", "evaluate.training_split=true").out)["runs"][0]["record"]
+    assert without["training"] is None
+    (weights,) = Path("runs/toy").glob(f"*{asked['cell_id']}")
+    train = json.loads(segbench("evaluate", str(weights), "--dataset", "toy", "--split", "train", "--json").out)
+    assert asked["training"] == {name: train[name] for name in ("global_accuracy", "class_accuracy", "mean_iou")}
+
+
 def test_threads_are_told_to_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
