@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"specs", "progress", "atomic", "homes"}),
     frozenset({"registry"}),
     frozenset({"recipe", "manifest", "overlay"}),
-    frozenset({"record"}),
+    frozenset({"record", "suite"}),
     frozenset({"metrics"}),
     frozenset({"data", "models", "leaderboard", "hub"}),
     frozenset({"engine"}),
