@@ -20,6 +20,7 @@ __all__ = [
     "Loss",
     "PaperNumbers",
     "Recipe",
+    "Section",
     "Training",
     "dump_recipe",
     "find_recipe",

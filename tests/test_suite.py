@@ -111,5 +111,5 @@ def test_a_wrong_suite_is_one_line(tmp_path: Path, old: str, new: str, line: str
 
 def test_a_setting_that_no_recipe_has_is_refused(tmp_path: Path) -> None:
     suite: Suite = load_suite(toy(tmp_path, '"train.epochs" = 2', '"train.epoch" = 2'))
-    with pytest.raises(RecipeError, match="train.epoch"):
+    with pytest.raises(RecipeError, match=r"train\.epoch"):
         suite.cells("smoke")
