@@ -20,6 +20,7 @@ __all__ = [
     "SegmentationModel",
     "describe_preprocess",
     "he_initialise",
+    "measures_statistics",
     "resize_logits",
     "use_convolution",
 ]
@@ -28,7 +29,10 @@ Implementation = Literal["direct", "dft"]
 
 
 class Convolution(nn.Conv2d):
-    """A same-size convolution that can be computed directly or by :mod:`~segbench.models.dft_convolution`.
+    """A convolution of odd kernel and stride 1, computed directly or by :mod:`~segbench.models.dft_convolution`.
+
+    Args:
+        padding: Zeros on each side; without it as many as keep the size.
 
     Attributes:
         implementation: ``direct``, or ``dft``: wherever that is faster.
@@ -36,14 +40,27 @@ class Convolution(nn.Conv2d):
 
     implementation: Implementation = "direct"
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, groups: int = 1) -> None:
-        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        groups: int = 1,
+        *,
+        dilation: int = 1,
+        padding: int | None = None,
+    ) -> None:
+        zeros = dilation * (kernel // 2) if padding is None else padding
+        super().__init__(in_channels, out_channels, kernel, padding=zeros, dilation=dilation, groups=groups)
 
     def forward(self, input: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, K, H, W]."""
-        if self.implementation == "dft" and self.groups == 1 and suits_dft(input, self.weight):
+        """[N, C, H, W] to [N, K, H, W]; H and W differ where ``padding`` says so."""
+        if self.implementation == "dft" and self._plain() and suits_dft(input, self.weight):
             return dft_convolution(input, self.weight, self.bias)
         return super().forward(input)
+
+    def _plain(self) -> bool:
+        return (self.groups, *self.dilation) == (1, 1, 1) and self.padding[0] == self.kernel_size[0] // 2
 
 
 def use_convolution(model: nn.Module, implementation: Implementation) -> None:
@@ -54,11 +71,25 @@ def use_convolution(model: nn.Module, implementation: Implementation) -> None:
 
 
 class ConvolutionBlock(nn.Sequential):
-    """Convolution, batch normalisation and, where asked for, ReLU."""
+    """Convolution, batch normalisation and ReLU; the last two where asked for."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, relu: bool, groups: int = 1) -> None:
-        layers = [Convolution(in_channels, out_channels, kernel, groups), nn.BatchNorm2d(out_channels)]
-        super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        relu: bool,
+        groups: int = 1,
+        batch_norm: bool = True,
+        dilation: int = 1,
+        padding: int | None = None,
+    ) -> None:
+        super().__init__(Convolution(in_channels, out_channels, kernel, groups, dilation=dilation, padding=padding))
+        if batch_norm:
+            self.append(nn.BatchNorm2d(out_channels))
+        if relu:
+            self.append(nn.ReLU(inplace=True))
 
 
 class LocalResponseNormalisation(nn.Module):
@@ -84,13 +115,19 @@ class LocalResponseNormalisation(nn.Module):
 
 
 class SegmentationModel(nn.Module):
-    """Checks the input, normalises it and calls :meth:`logits`."""
+    """Checks the input, normalises it and calls :meth:`logits`.
 
-    def __init__(self, num_classes: int, min_size: int = 32) -> None:
+    Args:
+        num_classes: K.
+        min_size: Smallest height and width.
+        preprocess: What is done to RGB in 0..255; SegNet-Basic's local response normalisation where nothing is given.
+    """
+
+    def __init__(self, num_classes: int, min_size: int = 32, preprocess: nn.Module | None = None) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.min_size = min_size
-        self.preprocess = LocalResponseNormalisation()
+        self.preprocess = LocalResponseNormalisation() if preprocess is None else preprocess
 
     def logits(self, images: Tensor) -> Tensor:
         """Normalised images [N, 3, H, W] to logits [N, K, H, W]."""
@@ -102,12 +139,20 @@ class SegmentationModel(nn.Module):
         Raises:
             ValueError: The shape does not fit; says which would.
         """
+        return self.logits(self.normalised(images))
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """RGB images as the first layer sees them, float32 in channels_last.
+
+        Raises:
+            ValueError: The shape does not fit; says which would.
+        """
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < self.min_size:
             side = self.min_size
             raise ValueError(f"images have shape {tuple(images.shape)}; [N, 3, H, W] with H, W >= {side} fits")
         with torch.autocast(images.device.type, enabled=False):
-            normalised = self.preprocess(images)
-        return self.logits(normalised.contiguous(memory_format=torch.channels_last))
+            normalised: Tensor = self.preprocess(images)
+        return normalised.contiguous(memory_format=torch.channels_last)
 
     def finish(self) -> None:
         """Initialises the weights and lays them out; the last line of every constructor."""
@@ -120,6 +165,11 @@ def describe_preprocess(model: nn.Module) -> dict[str, object]:
     describe = getattr(getattr(model, "preprocess", None), "describe", dict)
     described: dict[str, object] = describe()
     return described
+
+
+def measures_statistics(model: nn.Module) -> bool:
+    """Whether ``model`` is evaluated only to measure its batch normalisation (see ``segbench.engine.batch_norm``)."""
+    return not model.training and any(part.training for part in model.modules() if isinstance(part, nn.BatchNorm2d))
 
 
 class Encoder(nn.Module):

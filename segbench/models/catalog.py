@@ -105,3 +105,140 @@ MODELS.add(
         parameters=1_661_579,
     )
 )
+
+SEGNET_TUTORIAL = "SegNet-Tutorial Models"
+
+MODELS.add(
+    ModelSpec(
+        name="segnet",
+        paper_name="SegNet",
+        factory="segbench.models.segnet:segnet",
+        summary="VGG16's 13 convolutions and their mirror image, upsampling with max-pooling indices",
+        source=f"arXiv 1511.00561v3, section 3; {SEGNET_TUTORIAL}/segnet_train.prototxt",
+        convolution_weights=29_425_536,
+        parameters=29_449_355,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="bayesian-segnet",
+        paper_name="Bayesian SegNet",
+        factory="segbench.models.bayesian:bayesian_segnet",
+        summary="SegNet with dropout that stays on: mean and spread of several samples",
+        source=f"arXiv 1511.02680; {SEGNET_TUTORIAL}/bayesian_segnet_train.prototxt",
+        convolution_weights=29_425_536,
+        parameters=29_449_355,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="bayesian-segnet-basic",
+        paper_name="Bayesian SegNet-Basic",
+        factory="segbench.models.bayesian:bayesian_segnet_basic",
+        summary="SegNet-Basic with dropout that stays on: mean and spread of several samples",
+        source=f"arXiv 1511.02680; {SEGNET_TUTORIAL}/bayesian_segnet_basic_train.prototxt",
+        convolution_weights=1_415_040,
+        parameters=1_416_587,
+    )
+)
+FCN_RELEASE = "arXiv 1411.4038; shelhamer/fcn.berkeleyvision.org"
+MODELS.add(
+    ModelSpec(
+        name="fcn",
+        paper_name="FCN (learnt deconv)",
+        factory="segbench.models.fcn:fcn_learnt",
+        summary="FCN-8s on VGG16 with learnt upsampling",
+        source=f"arXiv 1511.00561v3, section 4; {FCN_RELEASE} voc-fcn8s",
+        convolution_weights=134_336_480,
+        parameters=134_373_761,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="fcn-8s",
+        paper_name="FCN-8s",
+        factory="segbench.models.fcn:fcn_8s",
+        summary="FCN on VGG16 with fixed bilinear upsampling and skips from pool4 and pool3",
+        source=f"{FCN_RELEASE} voc-fcn8s",
+        convolution_weights=134_301_632,
+        parameters=134_338_913,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="fcn-16s",
+        paper_name="FCN-16s",
+        factory="segbench.models.fcn:fcn_16s",
+        summary="FCN on VGG16 with fixed bilinear upsampling and a skip from pool4",
+        source=f"{FCN_RELEASE} voc-fcn16s",
+        convolution_weights=134_298_816,
+        parameters=134_336_086,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="fcn-32s",
+        paper_name="FCN-32s",
+        factory="segbench.models.fcn:fcn_32s",
+        summary="FCN on VGG16, upsampled 32 times bilinearly",
+        source=f"{FCN_RELEASE} voc-fcn32s",
+        convolution_weights=134_293_184,
+        parameters=134_330_443,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="deeplab-largefov",
+        paper_name="DeepLab-LargeFOV",
+        factory="segbench.models.deeplab:deeplab_largefov",
+        summary="VGG16 dilated to one score per 8 pixels with a large field of view, upsampled bilinearly",
+        source="arXiv 1412.7062; arXiv 1511.00561v3, section 4",
+        convolution_weights=20_488_896,
+        parameters=20_507_723,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="deconvnet",
+        paper_name="DeconvNet",
+        factory="segbench.models.deconvnet:deconvnet",
+        summary="VGG16 with a fully connected bottleneck of 1,024 maps, unpooling and deconvolutions",
+        source="arXiv 1505.04366; HyeonwooNoh/DeconvNet; arXiv 1511.00561v3, section 4 (1,024 maps)",
+        convolution_weights=81_885_568,
+        parameters=81_917_259,
+        min_size=224,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="segnet-replication",
+        paper_name="SegNet, replication",
+        factory="segbench.models.replication:segnet_replication",
+        summary="SegNet whose upsampling repeats values instead of using indices",
+        source="imlab-uiip/keras-segnet build_model.py",
+        convolution_weights=29_425_536,
+        parameters=29_449_355,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="segnet-basic-replication",
+        paper_name="SegNet-Basic, replication",
+        factory="segbench.models.replication:segnet_basic_replication",
+        summary="SegNet-Basic whose upsampling repeats values instead of using indices",
+        source="arXiv 1511.00561v3, section 3.1, which mentions upsampling by replication without numbers",
+        convolution_weights=1_415_040,
+        parameters=1_416_587,
+    )
+)
+MODELS.add(
+    ModelSpec(
+        name="segnet-keras-basic",
+        paper_name="SegNet-Basic (Keras)",
+        factory="segbench.models.replication:segnet_keras_basic",
+        summary="3x3 convolutions of 64 to 512 maps, repetition, input equalised channel by channel",
+        source="pradyu1993/segnet",
+        convolution_weights=5_458_304,
+        parameters=5_464_075,
+    )
+)
