@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from segbench.atomic import write_json
-from segbench.errors import DataError
+from segbench.errors import DataError, UnknownNameError, UsageError
+from segbench.registry import closest
 from segbench.specs import IGNORE_INDEX, Colour
 
-__all__ = ["MANIFEST_FILE", "ClassCount", "Manifest", "SourceArchive", "SplitSummary"]
+__all__ = ["MANIFEST_FILE", "ClassCount", "Manifest", "SkippedSample", "SourceArchive", "SplitSummary"]
 
 MANIFEST_FILE = "manifest.json"
 SCHEMA = 1
@@ -70,6 +71,11 @@ class SplitSummary:
     fingerprint: str
 
     @property
+    def labelled(self) -> bool:
+        """Whether its labels are there; without them (a test split kept by a server) no pixel is counted."""
+        return self.num_pixels > 0 or self.num_images == 0
+
+    @property
     def pixels(self) -> tuple[int, ...]:
         """Pixels of each class."""
         return tuple(count.pixels for count in self.classes)
@@ -83,6 +89,21 @@ class SplitSummary:
     def void_pixels(self) -> int:
         """Pixels that no class is known of."""
         return self.void.pixels
+
+
+@dataclass(frozen=True)
+class SkippedSample:
+    """A sample that was left out because it cannot be decoded.
+
+    Attributes:
+        id: Its id.
+        split: Where it belongs.
+        reason: What is wrong with it; names the file.
+    """
+
+    id: str
+    split: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +123,7 @@ class Manifest:
         homepage: Where the dataset comes from.
         size: Height and width where all images share them, else ``None``.
         partial: Not the complete official dataset; boards refuse it.
+        skipped: Samples that were left out with ``--skip-corrupt``; where there are any, ``partial`` is true.
     """
 
     dataset: str
@@ -116,6 +138,7 @@ class Manifest:
     homepage: str
     size: tuple[int, int] | None = None
     partial: bool = False
+    skipped: tuple[SkippedSample, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -152,6 +175,23 @@ class Manifest:
         present = [value for value in (*frequencies, _frequency(summary.void)) if value > 0]
         median = statistics.median(present) if present else 0.0
         return tuple(median / value if value > 0 else 0.0 for value in frequencies)
+
+    def require_labels(self, split: str) -> None:
+        """Refuses to score a split that does not exist, or whose labels are not published.
+
+        Raises:
+            UnknownNameError: There is no such split.
+            UsageError: The split has no labels.
+        """
+        if split not in self.splits:
+            raise UnknownNameError(
+                f"{self.dataset} {self.variant} has no split '{split}'. {closest(split, list(self.splits))}"
+            )
+        if not self.splits[split].labelled:
+            raise UsageError(
+                f"{self.dataset} {self.variant} {split} has no labels: only its evaluation server has them.",
+                f"To hand in: segbench predict --dataset {self.dataset} --split {split} --weights WEIGHTS -o FOLDER",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as JSON values; classes are keyed by name for the reader's sake."""
@@ -217,6 +257,8 @@ def _parse(values: Mapping[str, Any]) -> Manifest:
         homepage=str(values["homepage"]),
         size=_size(values["size"]),
         partial=bool(values["partial"]),
+        # Manifests from before it was kept have none.
+        skipped=tuple(SkippedSample(**sample) for sample in values.get("skipped", ())),
     )
 
 

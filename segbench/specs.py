@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["IGNORE_INDEX", "SPLITS", "DatasetSpec", "ModelSpec", "VariantSpec"]
+__all__ = ["IGNORE_INDEX", "SPLITS", "DatasetSpec", "ModelSpec", "Submission", "VariantSpec"]
 
 IGNORE_INDEX = 255
 SPLITS = ("train", "validation", "test")
@@ -25,6 +25,11 @@ class VariantSpec:
         counts: Images per split where the source is known, empty where a user decides.
         size: Height and width where every image has the same, else ``None``.
         class_weights: Published class weights by name, each C values.
+        official_ids: Import string ``module:function`` of the official list: called with a split, returns its ids in
+            order. Empty where there is none.
+        known_fingerprint: Fingerprint of the complete content where it was seen, else empty.
+        known_labels: Digest of all label maps where those alone were seen (``labels_digest`` of ``data.fingerprint``).
+        depth: Its samples carry a depth map each, as a column of its own.
     """
 
     name: str
@@ -33,11 +38,28 @@ class VariantSpec:
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     size: tuple[int, int] | None = None
     class_weights: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    official_ids: str = ""
+    known_fingerprint: str = ""
+    known_labels: str = ""
+    depth: bool = False
 
     @property
     def num_classes(self) -> int:
         """C, without the ignored label."""
         return len(self.class_names)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """How an evaluation server wants the label maps of a split whose labels it keeps.
+
+    Attributes:
+        folder: Where they lie in the archive that is handed in, with ``/`` between the parts; one ``<id>.png`` each.
+        palette: 256 RGB colours of the PNG files, which have mode P; the indices are class ids.
+    """
+
+    folder: str
+    palette: tuple[Colour, ...]
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,7 @@ class DatasetSpec:
         citation: Whom to cite.
         homepage: Where it comes from.
         embedded: Made on the spot, nothing to download.
+        submissions: For each split whose labels only an evaluation server has: how it wants predictions.
     """
 
     name: str
@@ -67,6 +90,7 @@ class DatasetSpec:
     citation: str
     homepage: str
     embedded: bool = False
+    submissions: Mapping[str, Submission] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)

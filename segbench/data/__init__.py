@@ -5,6 +5,6 @@ Importing this registers every dataset; a new one is a file and a line here.
 
 from __future__ import annotations
 
-from segbench.data import camvid, synthetic_roads  # noqa: F401
+from segbench.data import camvid, sunrgbd, synthetic_roads, voc2012  # noqa: F401
 
 __all__: list[str] = []

@@ -5,52 +5,131 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from segbench.errors import DataError
+from segbench.data.label_png import encode_grey
+from segbench.errors import CorruptImageError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["decode_ids", "decode_rgb", "encode_ids"]
+    from segbench.specs import Colour
+
+__all__ = [
+    "decode_ids",
+    "decode_rgb",
+    "decode_uint16",
+    "encode_ids",
+    "encode_uint16",
+    "header_size",
+    "image_size",
+    "is_corrupt",
+]
 
 
-def decode_rgb(data: bytes, where: str) -> NDArray[np.uint8]:
-    """The pixels of an encoded image as RGB, uint8 [H, W, 3].
+def decode_rgb(data: bytes, where: str, *, writable: bool = True) -> NDArray[np.uint8]:
+    """The pixels of an encoded image as RGB, uint8 [H, W, 3], turned as its EXIF orientation says.
 
     Args:
         data: PNG, JPEG or anything else that Pillow reads.
         where: Named in the error.
+        writable: Without, a copy is saved.
 
     Raises:
-        DataError: The bytes are no image, or cut off.
+        CorruptImageError: The bytes are no image, or cut off.
     """
     import numpy as np
 
-    return np.array(_decoded(data, where).convert("RGB"))
+    image = _upright(_decoded(data, where), where)
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    return np.array(rgb) if writable else np.asarray(rgb)
 
 
-def decode_ids(data: bytes, where: str) -> NDArray[np.uint8]:
+def decode_ids(data: bytes, where: str, palette: Sequence[Colour] = ()) -> NDArray[np.uint8]:
     """The stored values of a label map, uint8 [H, W]; of a palette image the indices, not the colours.
 
+    Args:
+        data: An image of mode L or P.
+        where: Named in the error.
+        palette: What the indices of a palette image have to look like; empty where any colour will do.
+
     Raises:
-        DataError: The bytes are no image, or not one with 8 bits in one channel.
+        CorruptImageError: The bytes are no image, or cut off.
+        DataError: The image is not one with 8 bits in one channel, or an index that occurs has another colour.
     """
     import numpy as np
 
     image = _decoded(data, where)
     if image.mode not in ("L", "P"):
         raise DataError(f"{where} has mode {image.mode}; a label map has one channel of 8 bits (mode L or P).")
-    return np.array(image)
+    ids = np.array(image)
+    if palette and image.mode == "P":
+        _check_colours(ids, _colours(image), palette, where)
+    return ids
+
+
+def _colours(image: Image) -> tuple[Colour, ...]:
+    stored = iter(image.getpalette("RGB") or ())
+    return tuple(zip(stored, stored, stored, strict=False))
+
+
+def _check_colours(ids: NDArray[np.uint8], stored: Sequence[Colour], wanted: Sequence[Colour], where: str) -> None:
+    import numpy as np
+
+    if stored == wanted:
+        return
+    for label in np.unique(ids).tolist():
+        found = stored[label] if label < len(stored) else "no colour"
+        if found != wanted[label]:
+            raise DataError(
+                f"{where}: its palette gives index {label} {found} instead of {wanted[label]}: "
+                "the indices are not the class ids."
+            )
+
+
+def decode_uint16(data: bytes, where: str) -> NDArray[np.uint16]:
+    """The stored values of a depth map, uint16 [H, W].
+
+    Raises:
+        CorruptImageError: The bytes are no image, or cut off.
+        DataError: The image is not one with 16 bits in one channel.
+    """
+    import numpy as np
+
+    image = _decoded(data, where)
+    if not image.mode.startswith("I"):
+        raise DataError(f"{where} has mode {image.mode}; a depth map has one channel of 16 bits.")
+    values = np.array(image)
+    if values.min(initial=0) < 0 or values.max(initial=0) > 0xFFFF:  # mode I has 32 bits
+        raise DataError(f"{where} holds a value beyond 16 bits.")
+    return values.astype(np.uint16)
+
+
+def encode_uint16(values: NDArray[np.uint16]) -> bytes:
+    """A map uint16 [H, W] as grey PNG of 16 bits."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def encode_ids(label: NDArray[np.uint8]) -> bytes:
     """A label map uint8 [H, W] as PNG of mode L."""
-    from PIL import Image
+    return encode_grey(label)
 
-    buffer = io.BytesIO()
-    Image.fromarray(label).save(buffer, format="PNG")
-    return buffer.getvalue()
+
+def _upright(image: Image, where: str) -> Image:
+    """The image as `datasets` and every viewer show it: cameras note down how they were held."""
+    from PIL import ExifTags, ImageOps
+
+    try:
+        turned = image.getexif().get(ExifTags.Base.Orientation) is not None
+        return ImageOps.exif_transpose(image) if turned else image
+    except Exception as error:  # as `_decoded`
+        raise CorruptImageError(f"{where} is not a readable image: {_reason(error)}.") from error
 
 
 def _decoded(data: bytes, where: str) -> Image:
@@ -59,6 +138,58 @@ def _decoded(data: bytes, where: str) -> Image:
     try:
         image = Image.open(io.BytesIO(data))
         image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{where} is not a readable image: {error}.") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # mangled bytes make the decoders raise almost anything
+        raise CorruptImageError(f"{where} is not a readable image: {_reason(error)}.") from error
     return image
+
+
+def _reason(error: Exception) -> str:
+    """One line that is the same on every run: Pillow names unknown formats by an address in memory."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "its bytes are of no known format"
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def header_size(data: bytes, where: str) -> tuple[int, int]:
+    """Height and width as the head of an encoded image says, turned as its EXIF orientation says.
+
+    The pixels are not decoded, so faults there are not seen.
+
+    Raises:
+        CorruptImageError: The bytes are no image.
+    """
+    from PIL import ExifTags, Image
+
+    try:
+        image = Image.open(io.BytesIO(data))
+        width, height = image.size
+        if image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8):  # lying on its side
+            width, height = height, width
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise CorruptImageError(f"{where} is not a readable image: {_reason(error)}.") from error
+    return height, width
+
+
+def is_corrupt(data: bytes) -> bool:
+    """Whether an encoded image cannot be decoded."""
+    try:
+        _decoded(data, "")
+    except CorruptImageError:
+        return True
+    return False
+
+
+def image_size(data: bytes, where: str) -> tuple[int, int]:
+    """Height and width of an encoded image that decodes without fault.
+
+    Raises:
+        CorruptImageError: The bytes are no image, or cut off.
+    """
+    width, height = _decoded(data, where).size
+    return height, width

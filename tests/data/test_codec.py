@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 
+import datasets
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image
+from PIL import ExifTags, Image
 
 from segbench.data.codec import decode_ids, decode_rgb, encode_ids
 from segbench.errors import DataError
@@ -54,3 +55,26 @@ def test_a_cut_file_is_named(length: int) -> None:
 def test_text_is_no_image() -> None:
     with pytest.raises(DataError, match=r"a\.png is not a readable image"):
         decode_rgb(b"<html>404</html>", "a.png")
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_photograph_is_decoded_as_datasets_shows_it(orientation: int, file_format: str) -> None:
+    pixels = np.random.default_rng(orientation).integers(0, 256, (8, 16, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format=file_format, exif=exif)
+    decoded = decode_rgb(buffer.getvalue(), "x")
+    assert decoded.shape == ((8, 16, 3) if orientation < 5 else (16, 8, 3))
+    shown = datasets.Image().decode_example({"bytes": buffer.getvalue(), "path": None})
+    np.testing.assert_array_equal(decoded, np.array(shown))
+
+
+def test_an_orientation_that_does_not_exist_turns_nothing() -> None:
+    pixels = np.zeros((4, 6, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 77
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", exif=exif)
+    np.testing.assert_array_equal(decode_rgb(buffer.getvalue(), "x"), pixels)
