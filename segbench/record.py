@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from segbench.atomic import write_text
 from segbench.errors import RecordError
@@ -20,6 +28,7 @@ __all__ = [
     "ClassScores",
     "Curve",
     "Environment",
+    "PixelProtocol",
     "Protocol",
     "RunRecord",
     "Scores",
@@ -59,6 +68,23 @@ class BoundaryProtocol(Strict):
     unit: Literal["diagonal", "px"] = "diagonal"
 
 
+class PixelProtocol(Strict):
+    """How pixels become accuracy and IoU, where a protocol departs from the boards' one matrix over the whole split.
+
+    Attributes:
+        void: Predictions on void pixels are ``ignored``, ``wrong`` (in the union of the predicted class), or wrong with
+            void itself one more ``class`` of the mean.
+        average: ``split`` (IoU of the sums over all images) or ``image`` (IoU of each class in each image that holds
+            it in truth or prediction, all of these averaged; accuracies are undefined then).
+        outside: Labelled pixels predicted as no class are ``refused`` (unless asked to be wrong), ``wrong``, or
+            ``dropped``: in the divisor of the global accuracy and nowhere else.
+    """
+
+    void: Literal["ignored", "wrong", "class"] = "ignored"
+    average: Literal["split", "image"] = "split"
+    outside: Literal["refused", "wrong", "dropped"] = "refused"
+
+
 class Protocol(Strict):
     """Which definition a score follows; a change of the definition bumps ``version``.
 
@@ -66,15 +92,25 @@ class Protocol(Strict):
         name: ``segbench`` is the default of the boards.
         size: Height and width the predictions were scored at; ``None`` where images differ.
         ignore_index: The label that counts nowhere.
-        absent: What a class that is in neither truth nor prediction is: left out (``null``) or ``zero``.
+        absent: What a class is whose score has no divisor: left out (``null``), ``zero`` or ``one``.
+        pixels: Written only where it is not the default.
     """
 
     name: str = "segbench"
     version: int = 1
     size: tuple[int, int] | None = None
     ignore_index: int = 255
-    absent: Literal["null", "zero"] = "null"
+    absent: Literal["null", "zero", "one"] = "null"
+    pixels: PixelProtocol = PixelProtocol()
     boundary: BoundaryProtocol = BoundaryProtocol()
+
+    @model_serializer(mode="wrap")
+    def _without_default_pixels(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Records, and the run ids made of them, are older than this section.
+        values: dict[str, Any] = dump(self)
+        if self.pixels == PixelProtocol():
+            values.pop("pixels", None)
+        return values
 
 
 class ClassScores(Strict):

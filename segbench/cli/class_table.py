@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from segbench.console import Column, Table
 from segbench.leaderboard.wording import boundary_text, percent, size_text
+from segbench.metrics.protocols import pixel_text
 from segbench.record import Scores
 
 __all__ = ["class_table", "scores_table"]
@@ -39,5 +40,6 @@ def _protocol(scores: Scores) -> str:
     protocol = scores.protocol
     return (
         f"Percent of {scores.num_images:,} images at {size_text(protocol.size)}. Protocol {protocol.name} "
-        f"{protocol.version}: {protocol.ignore_index} is ignored. {boundary_text(protocol.boundary, protocol.size)}"
+        f"{protocol.version}: {protocol.ignore_index} is void. {pixel_text(protocol)} "
+        f"{boundary_text(protocol.boundary, protocol.size)}"
     )

@@ -1,7 +1,8 @@
 """The confusion matrix: exact counts of (truth, prediction) pairs, from runs of equal pixels.
 
 Label maps are piecewise constant, so most of a map is told by where a run of one (truth, prediction) pair begins and
-how long it is. Noisy maps have no runs worth the name; there every pixel is counted.
+how long it is. Noisy maps have no runs worth the name; there every pixel is counted. Maps are looked at a part at a
+time, so memory beside them stays small.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = [
     "PairCounts",
     "VoidPredictions",
     "check_classes",
+    "check_image",
     "check_same_shape",
     "class_ids",
     "count_pairs",
@@ -32,10 +34,13 @@ VoidPredictions = Literal["error", "wrong"]
 Integers = NDArray[np.integer[Any]]
 
 MAX_CLASSES = 4096
-# Runs shorter than this on average cost more than counting every pixel (measured with one byte a pixel).
-_SHORTEST_RUN = 3
+# Runs shorter than this on average cost more than counting every pixel (measured): with one byte a pixel, with more.
+_SHORTEST_RUN_OF_BYTES, _SHORTEST_RUN = 8, 2
 # A table of pairs up to this size is counted directly, a larger one by sorting.
 _LARGEST_TABLE = 1 << 16
+# Pixels looked at in one go, and counted one by one in one go (eight bytes each on the way).
+_PART = 1 << 18
+_SINGLE_PIXELS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,9 @@ def count_pairs(
     """
     truth, guess = integer_map(label, "label"), integer_map(prediction, "prediction")
     check_same_shape(truth, guess)
-    true, predicted, count = _classed(*_joint(truth.ravel(), guess.ravel()), num_classes, ignore_index)
+    width = num_classes + 2
+    code, count = _counted(truth.ravel(), guess.ravel(), num_classes, ignore_index)
+    true, predicted = np.divmod(code, width)
     void, invalid = num_classes, num_classes + 1
     labelled = true != void
     refused = (true == invalid) | (labelled & (predicted == invalid))
@@ -184,6 +191,16 @@ def check_same_shape(label: Integers, prediction: Integers) -> None:
         )
 
 
+def check_image(label: Integers) -> None:
+    """Refuses a label that is no image.
+
+    Raises:
+        DataError: It is not of two dimensions, or empty.
+    """
+    if label.ndim != 2 or not label.size:
+        raise DataError(f"A label of shape {label.shape} is not an image: give height x width class ids.")
+
+
 def _times(array: Integers) -> str:
     return " x ".join(map(str, array.shape)) or "a single number"
 
@@ -204,17 +221,50 @@ def _byte_table(num_classes: int, ignore_index: int) -> NDArray[np.intp]:
     return table
 
 
-Counted = tuple[Integers, Integers, NDArray[np.int64]]
+Counted = tuple[NDArray[np.intp], NDArray[np.int64]]
 
 
-def _joint(truth: Integers, guess: Integers) -> Counted:
-    """Values of truth and prediction side by side with counts; a pair may occur more than once."""
+def _counted(truth: Integers, guess: Integers, num_classes: int, ignore_index: int) -> Counted:
+    """Pairs of class ids as ``true * (K + 2) + predicted``, each once and rising, with counts."""
+    parts = [
+        _part(truth[begin : begin + _PART], guess[begin : begin + _PART], num_classes, ignore_index)
+        for begin in range(0, truth.size, _PART)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    nothing: Counted = (np.empty(0, np.intp), np.empty(0, np.int64))
+    code, count = (np.concatenate(arrays) for arrays in zip(nothing, *parts, strict=True))
+    return _merged(code, count, num_classes + 2)
+
+
+def _part(truth: Integers, guess: Integers, num_classes: int, ignore_index: int) -> Counted:
+    """The same of a part of the maps."""
+    (truth, true_codes), (guess, ids) = (_narrow(values, num_classes, ignore_index) for values in (truth, guess))
+    width = num_classes + 2
+    bytes_only = truth.dtype == guess.dtype == np.uint8
     changes = _changes(truth, guess)
-    if truth.size < _SHORTEST_RUN * np.count_nonzero(changes):
-        return _by_pixel(truth, guess)
-    starts = true_positions(changes)
-    lengths = np.diff(starts, append=truth.size)
-    return truth.take(starts), guess.take(starts), lengths
+    if truth.size >= (_SHORTEST_RUN_OF_BYTES if bytes_only else _SHORTEST_RUN) * np.count_nonzero(changes):
+        starts = true_positions(changes)
+        code = true_codes.take(truth.take(starts))
+        code *= width
+        code += ids.take(guess.take(starts))
+        return _merged(code, np.diff(starts, append=truth.size), width)
+    if bytes_only:
+        seen, count = _counted_bytes(truth, guess)
+        return _merged(true_codes.take(seen & 255) * width + ids.take(seen >> 8), count, width)
+    return np.unique(true_codes.take(truth) * width + ids.take(guess), return_counts=True)
+
+
+def _narrow(values: Integers, num_classes: int, ignore_index: int) -> tuple[Integers, NDArray[np.intp]]:
+    """Values of one or two bytes, and the class id of each value as ``class_ids`` has it."""
+    if values.dtype == np.uint8:
+        return values, _byte_table(num_classes, ignore_index)
+    wide = values.astype(np.int16) if values.itemsize == 1 else values
+    # Negative values are beyond all classes when they are read as unsigned ones.
+    unsigned = wide.view(wide.dtype.str.replace("i", "u"))
+    ids = np.minimum(unsigned, num_classes + 1).astype(np.uint8 if num_classes < 255 else np.uint16)
+    np.copyto(ids, num_classes, where=values == ignore_index)
+    return ids, np.arange(num_classes + 2)
 
 
 def _changes(truth: Integers, guess: Integers) -> NDArray[np.bool_]:
@@ -235,31 +285,29 @@ def true_positions(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.concatenate([found, np.flatnonzero(flags[tail:]) + tail])
 
 
-def _by_pixel(truth: Integers, guess: Integers) -> Counted:
-    if truth.dtype != np.uint8 or guess.dtype != np.uint8:
-        return truth, guess, np.ones(truth.size, np.int64)
-    code = truth.astype(np.uint16)
-    code <<= 8
-    code |= guess
-    counts = np.bincount(code)
-    seen = np.flatnonzero(counts)
-    return (seen >> 8).astype(np.uint8), (seen & 255).astype(np.uint8), counts[seen]
+def _counted_bytes(truth: Integers, guess: Integers) -> Counted:
+    """Pairs of values as ``guess * 256 + truth`` with counts; the table ends at the largest, so guesses lead."""
+    counts = np.zeros((int(guess.max()) + 1) << 8, np.int64)
+    for begin in range(0, truth.size, _SINGLE_PIXELS):
+        code = guess[begin : begin + _SINGLE_PIXELS].astype(np.uint16)
+        code <<= 8
+        code |= truth[begin : begin + _SINGLE_PIXELS]
+        found = np.bincount(code)
+        counts[: found.size] += found
+    seen = np.flatnonzero(counts != 0)
+    return seen, counts.take(seen)
 
 
-def _classed(
-    truth: Integers, guess: Integers, count: NDArray[np.int64], num_classes: int, ignore_index: int
-) -> Counted:
-    """The same counts by class ids, each pair once."""
-    width = num_classes + 2
-    code = class_ids(truth, num_classes, ignore_index) * width + class_ids(guess, num_classes, ignore_index)
+def _merged(code: NDArray[np.intp], count: NDArray[np.int64], width: int) -> Counted:
+    """Counts of equal codes, below ``width ** 2``, put together."""
     if width * width <= _LARGEST_TABLE:
         # Weights are float64, exact below 2**53 pixels.
         table = np.bincount(code, weights=count, minlength=width * width)
         pairs = np.flatnonzero(table)
-        return pairs // width, pairs % width, table[pairs].astype(np.int64)
+        return pairs, table[pairs].astype(np.int64)
     order = np.argsort(code, kind="stable")
     pairs, first = np.unique(code[order], return_index=True)
-    return pairs // width, pairs % width, np.add.reduceat(count[order], first)
+    return pairs, np.add.reduceat(count[order], first)
 
 
 def _first_refused(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segbench.errors import UsageError
 
-__all__ = ["Tolerance", "dilate", "disc_offsets"]
+__all__ = ["Tolerance", "dilate"]
 
 Unit = Literal["diagonal", "px"]
 
@@ -54,25 +54,14 @@ class Tolerance:
         stripped = text.strip()
         return cls.of(stripped[:-2].strip(), "px") if stripped.endswith("px") else cls.of(stripped)
 
+    def __str__(self) -> str:
+        number = f"{float(self.value):g}"
+        return f"{number}px" if self.unit == "px" else f"{number} of the diagonal"
+
     def squared_radius(self, height: int, width: int) -> int:
         """The largest d**2 of two pixels that are close enough in an image of this size."""
         square = self.value**2 * (1 if self.unit == "px" else height**2 + width**2)
         return math.floor(square)
-
-
-def disc_offsets(squared_radius: int, reach: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Row and column offsets of all pixels with d**2 <= ``squared_radius``, the farthest first.
-
-    Args:
-        squared_radius: In pixels squared.
-        reach: Offsets beyond this many rows or columns are left out.
-    """
-    side = np.arange(-reach, reach + 1)
-    rows, columns = np.meshgrid(side, side, indexing="ij")
-    square = rows**2 + columns**2
-    inside = square <= squared_radius
-    order = np.argsort(-square[inside], kind="stable")
-    return rows[inside][order], columns[inside][order]
 
 
 def dilate(

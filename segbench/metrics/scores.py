@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segbench.errors import RecordError
+from segbench.metrics.areas import Areas, areas_of
 from segbench.metrics.boundary import BOUNDARY_COLUMNS
-from segbench.metrics.confusion import ConfusionMatrix
 from segbench.metrics.disc import Tolerance
 from segbench.metrics.tallies import ImageTally, Tallies
-from segbench.record import BoundaryProtocol, ClassScores, Protocol, Scores
+from segbench.record import BoundaryProtocol, ClassScores, PixelProtocol, Protocol, Scores
 
 __all__ = ["boundary_f1", "scores_from_tallies", "tolerance_of"]
 
@@ -33,25 +34,25 @@ def scores_from_tallies(tallies: Tallies, protocol: Protocol) -> Scores:
         protocol: Its ``size`` is replaced by the size of the images.
 
     Raises:
-        RecordError: The tallies were counted with another ignore index or tolerance than the protocol's.
+        RecordError: The tallies were counted with another ignore index or tolerance than the protocol's, or lack the
+            predictions on void pixels that it counts.
     """
     _check_made_for(tallies, protocol)
-    confusion = tallies.confusion()
-    pixels = confusion.counts.sum(axis=1) + confusion.missed
-    accuracy, iou = _pixel_scores(confusion, pixels, protocol)
+    areas = areas_of(tallies.images, tallies.num_classes, protocol.pixels)
+    pixels = _pixel_scores(tallies, areas, protocol)
     boundary, boundary_per_class = _boundary_scores(tallies, protocol.boundary)
-    per_class = {
-        name: ClassScores(accuracy=accuracy[k], iou=iou[k], boundary_f1=boundary_per_class[k], pixels=int(pixels[k]))
-        for k, name in enumerate(tallies.class_names)
-    }
+    columns = zip(tallies.class_names, pixels.accuracy, pixels.iou, boundary_per_class, areas.labelled, strict=True)
     return Scores(
-        global_accuracy=_ratio(int(np.trace(confusion.counts)), confusion.num_pixels),
-        class_accuracy=_mean(accuracy),
-        mean_iou=_mean(iou),
+        global_accuracy=pixels.global_accuracy,
+        class_accuracy=_mean(pixels.accuracy),
+        mean_iou=pixels.mean_iou,
         boundary_f1=boundary,
-        per_class=per_class,
+        per_class={
+            name: ClassScores(accuracy=accuracy, iou=iou, boundary_f1=f1, pixels=int(count))
+            for name, accuracy, iou, f1, count in columns
+        },
         num_images=len(tallies),
-        num_pixels=confusion.num_pixels,
+        num_pixels=int(areas.labelled.sum()),
         protocol=protocol.model_copy(update={"size": tallies.size}),
     )
 
@@ -68,17 +69,53 @@ def _check_made_for(tallies: Tallies, protocol: Protocol) -> None:
             f"The tallies were counted with {tallies.tolerance}, the protocol asks for {tolerance}.",
             "Score the predictions again under this protocol.",
         )
+    if protocol.pixels.void == "ignored":
+        return
+    lacking = [name for name, image in tallies if image.on_void is None and image.void_pixels]
+    if lacking:
+        raise RecordError(
+            f"Protocol {protocol.name} counts predictions on void pixels, which the tallies of {lacking[0]} lack.",
+            f"Score the label maps: segbench score PREDICTIONS --protocol {protocol.name} ...",
+        )
 
 
-def _pixel_scores(confusion: ConfusionMatrix, pixels: NDArray[np.int64], protocol: Protocol) -> tuple[Values, Values]:
-    """Accuracy and IoU of each class."""
-    right = np.diag(confusion.counts)
-    union = pixels + confusion.counts.sum(axis=0) - right
-    accuracy = [_ratio(int(a), int(b)) for a, b in zip(right, pixels, strict=True)]
-    iou = [_ratio(int(a), int(b)) for a, b in zip(right, union, strict=True)]
-    if protocol.absent == "zero":
-        return [value or 0.0 for value in accuracy], [value or 0.0 for value in iou]
-    return accuracy, iou
+@dataclass(frozen=True)
+class _PixelScores:
+    """Accuracy and IoU, of K classes and together; void as a class is in the mean IoU alone."""
+
+    global_accuracy: float | None
+    mean_iou: float | None
+    accuracy: Values
+    iou: Values
+
+
+def _pixel_scores(tallies: Tallies, areas: Areas, protocol: Protocol) -> _PixelScores:
+    if protocol.pixels.average == "image":
+        return _averaged_over_images(tallies, protocol.pixels)
+    num_classes = tallies.num_classes
+    right = int(areas.right[:num_classes].sum())
+    accuracy = _ratios(areas.right[:num_classes], areas.truth[:num_classes], protocol)
+    iou = _ratios(areas.right, areas.union, protocol)
+    return _PixelScores(_ratio(right, int(areas.labelled.sum())), _mean(iou), accuracy, iou[:num_classes])
+
+
+def _averaged_over_images(tallies: Tallies, rules: PixelProtocol) -> _PixelScores:
+    """Mean IoU of each class over the images that hold it in truth or prediction; all of these pairs weigh the same."""
+    num_classes = tallies.num_classes
+    per_class: list[Values] = [[] for _ in range(num_classes + 1)]
+    for image in tallies.images:
+        areas = areas_of([image], num_classes, rules)
+        union = areas.union
+        for k in np.flatnonzero(union).tolist():
+            per_class[k].append(_ratio(int(areas.right[k]), int(union[k])))
+    mean_iou = _mean(value for values in per_class for value in values)
+    return _PixelScores(None, mean_iou, [None] * num_classes, [_mean(values) for values in per_class[:num_classes]])
+
+
+def _ratios(numerators: NDArray[np.int64], divisors: NDArray[np.int64], protocol: Protocol) -> Values:
+    absent = {"null": None, "zero": 0.0, "one": 1.0}[protocol.absent]
+    pairs = zip(numerators.tolist(), divisors.tolist(), strict=True)
+    return [a / b if b else absent for a, b in pairs]
 
 
 def _boundary_scores(tallies: Tallies, protocol: BoundaryProtocol) -> tuple[float | None, Values]:

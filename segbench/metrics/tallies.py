@@ -17,13 +17,22 @@ from numpy.typing import ArrayLike, NDArray
 from segbench.atomic import new_file
 from segbench.errors import DataError, RecordError, UsageError
 from segbench.metrics.boundary import BOUNDARY_COLUMNS, boundary_counts
-from segbench.metrics.confusion import ConfusionMatrix, PairCounts, VoidPredictions, count_pairs, integer_map
+from segbench.metrics.confusion import (
+    ConfusionMatrix,
+    Integers,
+    PairCounts,
+    VoidPredictions,
+    class_ids,
+    count_pairs,
+    integer_map,
+)
 from segbench.metrics.disc import Tolerance
 
 __all__ = ["ImageTally", "Tallies", "tally_image"]
 
 SCHEMA_VERSION = 1
 _PAIRS = ("true", "predicted", "count", "missed_class", "missed_count")
+_ON_VOID = ("void_predicted", "void_count")
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class ImageTally:
         pairs: Sparse confusion counts.
         boundary_classes: int64 [n], classes with a boundary pixel in truth or prediction.
         boundary: int64 [n,9], columns as in ``BOUNDARY_COLUMNS``; ``None`` where boundaries were not looked at.
+        on_void: int64 [n,2], what is predicted on void pixels (K: no class) and how often; ``None`` where that is not
+            known, as in tallies of earlier versions.
     """
 
     height: int
@@ -43,6 +54,12 @@ class ImageTally:
     pairs: PairCounts
     boundary_classes: NDArray[np.int64]
     boundary: NDArray[np.int64] | None
+    on_void: NDArray[np.int64] | None = None
+
+    @property
+    def void_pixels(self) -> int:
+        """Pixels that are void in the truth."""
+        return self.height * self.width - int(self.pairs.count.sum() + self.pairs.missed_count.sum())
 
 
 def tally_image(
@@ -70,12 +87,20 @@ def tally_image(
     if truth.ndim != 2 or not truth.size:
         raise DataError(f"A label of shape {truth.shape} is not an image: give height x width class ids.")
     pairs = count_pairs(truth, guess, num_classes, ignore_index, void_predictions)
+    on_void = _predicted_on_void(truth, guess, num_classes, ignore_index)
     height, width = truth.shape
     if tolerance is None:
-        return ImageTally(height, width, pairs, np.empty(0, np.int64), None)
+        return ImageTally(height, width, pairs, np.empty(0, np.int64), None, on_void)
     counts = boundary_counts(truth, guess, num_classes, ignore_index, tolerance)
     classes = np.flatnonzero(counts.any(axis=1))
-    return ImageTally(height, width, pairs, classes, counts[classes])
+    return ImageTally(height, width, pairs, classes, counts[classes], on_void)
+
+
+def _predicted_on_void(truth: Integers, guess: Integers, num_classes: int, ignore_index: int) -> NDArray[np.int64]:
+    ids = class_ids(guess[truth == ignore_index], num_classes, ignore_index)
+    counts = np.bincount(np.minimum(ids, num_classes), minlength=1)
+    classes = np.flatnonzero(counts)
+    return np.stack([classes, counts[classes]], axis=1)
 
 
 @dataclass
@@ -171,6 +196,9 @@ class Tallies:
             "width": [image.width for image in self.images],
         }
         columns |= {name: [getattr(image.pairs, name) for image in self.images] for name in _PAIRS}
+        on_void = [image.on_void for image in self.images if image.on_void is not None]
+        if len(on_void) == len(self.images):
+            columns |= {name: [table[:, index] for table in on_void] for index, name in enumerate(_ON_VOID)}
         if self.tolerance is not None:
             columns["boundary_class"] = [image.boundary_classes for image in self.images]
             tables = [image.boundary for image in self.images if image.boundary is not None]
@@ -214,7 +242,7 @@ def _column_type(pa: Any, name: str) -> Any:
         return pa.string()
     if name in ("height", "width"):
         return pa.int32()
-    classes = name in ("true", "predicted", "missed_class", "boundary_class")
+    classes = name in ("true", "predicted", "missed_class", "boundary_class", "void_predicted")
     return pa.list_(pa.uint16() if classes else pa.int64())
 
 
@@ -231,7 +259,8 @@ def _value(scalar: Any) -> Any:
 
 def _image(row: dict[str, Any], with_boundary: bool) -> ImageTally:
     pairs = PairCounts(*(row[name] for name in _PAIRS))
+    on_void = np.stack([row[name] for name in _ON_VOID], axis=1) if "void_count" in row else None
     if not with_boundary:
-        return ImageTally(row["height"], row["width"], pairs, np.empty(0, np.int64), None)
+        return ImageTally(row["height"], row["width"], pairs, np.empty(0, np.int64), None, on_void)
     boundary = np.stack([row[f"boundary_{name}"] for name in BOUNDARY_COLUMNS], axis=1)
-    return ImageTally(row["height"], row["width"], pairs, row["boundary_class"], boundary)
+    return ImageTally(row["height"], row["width"], pairs, row["boundary_class"], boundary, on_void)

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import maximum_flow
 from scipy.spatial import cKDTree
 
 from segbench.errors import DataError
-from segbench.metrics.boundary import BOUNDARY_COLUMNS, boundary_counts, boundary_map
+from segbench.metrics.boundary import BOUNDARY_COLUMNS, boundary_counts, boundary_map, hit_counts, sweep_counts
 from segbench.metrics.disc import Tolerance
 from tests.metrics import references
 from tests.metrics.references import Map, Mask, map_pairs
@@ -116,6 +116,55 @@ def test_renaming_classes_permutes_the_rows(pair: tuple[Map, Map], tolerance: To
 def test_transposing_both_maps_changes_nothing(pair: tuple[Map, Map], tolerance: Tolerance) -> None:
     turned = boundary_counts(pair[0].T, pair[1].T, 3, 255, tolerance)
     assert np.array_equal(turned, boundary_counts(*pair, 3, 255, tolerance))
+
+
+@given(map_pairs(), TOLERANCES, st.integers(0, 1), st.sampled_from([0, 255]))
+def test_mirroring_framed_maps_changes_nothing(
+    pair: tuple[Map, Map], tolerance: Tolerance, axis: int, frame: int
+) -> None:
+    # A boundary pixel lies left of and above its edge, so mirroring moves all of them by one pixel; at the border where
+    # the next pixel is missing, it would not. Within a frame of one label no edge touches the border.
+    truth, guess = (np.pad(values, 1, constant_values=frame) for values in pair)
+    mirrored = boundary_counts(np.flip(truth, axis), np.flip(guess, axis), 3, 255, tolerance)
+    assert np.array_equal(mirrored, boundary_counts(truth, guess, 3, 255, tolerance))
+
+
+def test_mirroring_without_a_frame_may_change_the_counts() -> None:
+    values = np.array([[0, 0], [0, 1]])
+    both = (values, np.flip(values, 1))
+    assert [int(boundary_counts(one, one, 2, 255, ONE_PIXEL)[0, 0]) for one in both] == [3, 2]
+
+
+@given(map_pairs(), TOLERANCES)
+def test_the_distance_rule_alone_counts_the_same(pair: tuple[Map, Map], tolerance: Tolerance) -> None:
+    expected = boundary_counts(*pair, 3, 255, tolerance)[:, [0, 1, 3, 4]]
+    assert np.array_equal(hit_counts(*pair, 3, 255, tolerance), expected)
+
+
+@given(map_pairs(), st.lists(TOLERANCES, max_size=3))
+def test_a_sweep_counts_what_single_tolerances_count(pair: tuple[Map, Map], tolerances: list[Tolerance]) -> None:
+    expected = [boundary_counts(*pair, 3, 255, tolerance) for tolerance in tolerances]
+    assert np.array_equal(sweep_counts(*pair, 3, 255, tolerances), np.array(expected).reshape(-1, 3, 9))
+
+
+@given(map_pairs(), TOLERANCES, st.integers(0, 2))
+def test_what_is_predicted_on_void_never_matters_when_masked(
+    pair: tuple[Map, Map], tolerance: Tolerance, value: int
+) -> None:
+    truth, guess = pair
+    changed = np.where(truth == 255, value, guess)
+    before, after = (boundary_counts(truth, values, 3, 255, tolerance) for values in (guess, changed))
+    assert np.array_equal(before[:, 5:], after[:, 5:])
+
+
+@pytest.mark.timeout(60)
+def test_maps_of_noise_end_and_agree_with_a_flow() -> None:
+    generator = np.random.default_rng(0)
+    truth, guess = generator.integers(0, 5, (2, 60, 70), np.uint8)
+    counts = boundary_counts(truth, guess, 5, 255, Tolerance.parse("2px"))
+    for k in (0, 4):
+        expected = slow_columns(truth == k, guess == k, 2.0)
+        assert counts[k, 1:5].tolist() == expected
 
 
 @given(map_pairs(void=False), TOLERANCES)

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segbench.errors import DataError, UsageError
+from segbench.metrics import confusion
 from segbench.metrics.confusion import ConfusionMatrix, count_pairs, true_positions
 from tests.metrics import references
 from tests.metrics.references import Map, map_pairs
@@ -62,6 +64,32 @@ def test_classes_of_two_bytes(seed: int, num_classes: int) -> None:
         zip(zip(pairs.true.tolist(), pairs.predicted.tolist(), strict=True), pairs.count.tolist(), strict=True)
     )
     assert found == Counter(zip(label.ravel().tolist()[3:], prediction.ravel().tolist()[3:], strict=True))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("num_classes", [3, 300])
+@given(pair=map_pairs(side=12), kind=st.sampled_from(["uint8", ">u2", "int32", "int64"]))
+def test_parts_of_a_map_are_put_together(
+    monkeypatch: pytest.MonkeyPatch, num_classes: int, pair: tuple[Map, Map], kind: str
+) -> None:
+    expected = references.confusion(*pair, num_classes)[0]
+    monkeypatch.setattr(confusion, "_PART", 17)
+    monkeypatch.setattr(confusion, "_SINGLE_PIXELS", 5)
+    assert np.array_equal(matrix(pair[0].astype(kind), pair[1].astype(kind), num_classes).counts, expected)
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("kind", ["uint8", "int64"])
+def test_memory_stays_below_that_of_the_images(noisy: bool, kind: str) -> None:
+    # A part of 2**18 pixels takes up to 14 bytes a pixel on the way; the maps here are 16 such parts each.
+    coarse = np.random.default_rng(0).integers(0, 11, (2, 2048, 2048) if noisy else (2, 64, 64)).astype(kind)
+    label, prediction = coarse if noisy else np.kron(coarse, np.ones((1, 32, 32), coarse.dtype))
+    count_pairs(label[:9], prediction[:9], 11)
+    tracemalloc.start()
+    count_pairs(label, prediction, 11)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < label.nbytes
 
 
 def test_a_negative_ignore_index_and_one_that_is_a_class_number() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segbench.errors import UsageError
-from segbench.metrics.disc import Tolerance, dilate, disc_offsets
+from segbench.metrics.disc import Tolerance, dilate
 
 
 @pytest.mark.parametrize(
@@ -56,20 +56,13 @@ def test_what_is_no_tolerance_is_refused(text: str) -> None:
         Tolerance.parse(text)
 
 
+def test_tolerances_are_told_as_they_are_read() -> None:
+    assert [str(Tolerance.parse(text)) for text in ("0.0075", "4.5px")] == ["0.0075 of the diagonal", "4.5px"]
+
+
 def test_a_float_means_the_decimal_it_prints() -> None:
     assert Tolerance.of(0.0075) == Tolerance(Fraction(3, 400))
     assert Tolerance.of(4.5, "px").squared_radius(10, 10) == 20
-
-
-@given(st.integers(0, 40), st.integers(0, 8))
-def test_offsets_are_the_disc_the_farthest_first(squared: int, reach: int) -> None:
-    rows, columns = disc_offsets(squared, reach)
-    found = list(zip(rows.tolist(), columns.tolist(), strict=True))
-    square = range(-reach, reach + 1)
-    assert set(found) == {(y, x) for y in square for x in square if y * y + x * x <= squared}
-    assert len(found) == len(set(found))
-    distances = [y * y + x * x for y, x in found]
-    assert distances == sorted(distances, reverse=True)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 30), st.integers(0, 2**32 - 1))

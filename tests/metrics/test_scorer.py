@@ -13,7 +13,7 @@ from PIL import Image
 
 from segbench.errors import DataError, UnknownNameError, UsageError
 from segbench.metrics import Scorer
-from segbench.metrics.scorer import score
+from segbench.metrics.scorer import file_pairs, score
 from segbench.record import Protocol
 from tests.metrics.references import Map, map_pairs
 
@@ -149,3 +149,52 @@ def test_scoring_loads_no_torch() -> None:
         "s.update('x', np.eye(9, dtype=int), np.ones((9, 9), int)); s.scores(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0
+
+
+def test_folders_score_the_same_with_any_number_of_processes(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    truth = generator.choice([0, 1, 2, 255], (12, 8, 9), p=[0.4, 0.3, 0.2, 0.1]).astype(np.uint8)
+    guess = generator.integers(0, 3, truth.shape).astype(np.uint8)
+    labels = write(tmp_path / "labels", **{f"m{number:02d}": values for number, values in enumerate(truth)})
+    predictions = write(tmp_path / "predictions", **{f"m{number:02d}": values for number, values in enumerate(guess)})
+    found = [score(predictions, labels, 3, jobs=jobs) for jobs in (1, 2, 3, None)]
+    assert found == [score(guess, truth, 3)] * 4
+    scorers = [Scorer(3), Scorer(3)]
+    for scorer, jobs in zip(scorers, (1, 3), strict=True):
+        scorer.update_all(file_pairs(predictions, labels), jobs)
+        scorer.tallies.to_parquet(tmp_path / f"{jobs}.parquet")
+    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "3.parquet").read_bytes()
+
+    Image.fromarray(np.full((8, 9), 7, np.uint8)).save(predictions / "m05.png")
+    Image.fromarray(np.full((8, 9), 8, np.uint8)).save(predictions / "m09.png")
+    for jobs in (1, 2, 3):
+        with pytest.raises(DataError, match=r"^m05: The prediction holds 7 at row 0"):
+            score(predictions, labels, 3, jobs=jobs)
+
+
+def test_other_sizes_are_refused_or_fitted() -> None:
+    half = GUESS[:, ::2]
+    with pytest.raises(DataError, match=r"is 2 x 2 but its label is 2 x 4 .*or let --resize nearest fit them"):
+        score(half, LABEL, 2)
+    scorer = Scorer(2, resize="nearest")
+    scorer.update("a", LABEL, half)
+    scorer.update("b", LABEL, GUESS)
+    assert scorer.resized == 1
+    # Columns 0, 0, 1, 1 of [[0, 1], [0, 1]]: the label itself.
+    assert scorer.tallies.images[0].pairs.count.tolist() == [3, 4]
+    assert score(half, LABEL, 2, resize="nearest").mean_iou == 1
+    assert (scorer + scorer_named("c")).resized == 1
+    with pytest.raises(UnknownNameError, match="Known: nearest"):
+        score(half, LABEL, 2, resize="bilinear")  # type: ignore[arg-type]
+
+
+def scorer_named(name: str) -> Scorer:
+    scorer = Scorer(2, resize="nearest")
+    scorer.update(name, LABEL, GUESS)
+    return scorer
+
+
+def test_a_folder_against_something_else_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "predictions", one=GUESS)
+    with pytest.raises(UsageError, match="scored against another folder"):
+        score(folder, [LABEL], 2)
