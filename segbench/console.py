@@ -174,7 +174,7 @@ def _wide_width(table: Table, width: int) -> int:
 
 def _longest(table: Table, index: int) -> int:
     texts = [_plain(row[index]) for row in table.rows]
-    return max(len(text) for text in [table.columns[index].title, *texts])
+    return max(len(line) for text in [table.columns[index].title, *texts] for line in text.split("\n"))
 
 
 def _plain(cell: str | Cell) -> str:

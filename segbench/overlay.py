@@ -13,13 +13,14 @@ from PIL import Image, ImageDraw, ImageFont
 from segbench.atomic import new_file
 from segbench.specs import IGNORE_INDEX, Colour
 
-__all__ = ["Panel", "colourise", "comparison_sheet", "error_map", "overlay", "save_picture"]
+__all__ = ["Panel", "colourise", "comparison_sheet", "disagreement_map", "error_map", "overlay", "save_picture"]
 
 Pixels = NDArray[np.uint8]
 LabelMap = NDArray[np.uint8]
 
 INK, PAPER, GREY = (24, 26, 32), (250, 250, 248), (110, 114, 122)
 RIGHT, WRONG = (222, 224, 226), (214, 62, 52)
+FIRST_RIGHT, SECOND_RIGHT, BOTH_WRONG = (30, 110, 190), (240, 160, 40), (120, 120, 124)
 MARGIN, GAP, LINE = 16, 8, 20
 
 
@@ -42,6 +43,19 @@ def error_map(label: LabelMap, prediction: LabelMap) -> Pixels:
     colours = np.asarray([RIGHT, WRONG, INK], np.uint8)
     state = np.where(label == IGNORE_INDEX, 2, label != prediction)
     return colours[state]
+
+
+def disagreement_map(first: LabelMap, second: LabelMap, label: LabelMap | None = None) -> Pixels:
+    """Where two predictions differ, RGB [H, W, 3].
+
+    With the truth: pale where both are right, blue where only the first is, orange where only the second is, grey where
+    neither is, dark where the truth is ignored. Without it: pale where they agree, red where they differ.
+    """
+    if label is None:
+        return np.asarray([RIGHT, WRONG], np.uint8)[np.where(first == second, 0, 1)]
+    colours = np.asarray([RIGHT, FIRST_RIGHT, SECOND_RIGHT, BOTH_WRONG, INK], np.uint8)
+    state = np.where(first == label, 0, 2) + np.where(second == label, 0, 1)
+    return colours[np.where(label == IGNORE_INDEX, 4, state)]
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ __all__ = [
     "dump_recipe",
     "find_recipe",
     "list_recipes",
+    "list_suites",
     "load_recipe",
     "override",
     "recipes_folder",
@@ -162,6 +163,11 @@ def recipes_folder() -> Path:
 def list_recipes() -> list[Path]:
     """All shipped recipe files, sorted by dataset and name."""
     return sorted(path for path in recipes_folder().glob("*/*.toml") if path.parent.name != "suites")
+
+
+def list_suites() -> list[Path]:
+    """All shipped suite files, sorted by name; ``segbench.suite`` reads them."""
+    return sorted((recipes_folder() / "suites").glob("*.toml"))
 
 
 def find_recipe(model: str, dataset: str, recipe: str | None = None) -> Recipe:

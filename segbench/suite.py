@@ -12,10 +12,10 @@ import tomli_w
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from segbench.errors import RecipeError, UnknownNameError
-from segbench.recipe import PaperNumbers, Recipe, Section, find_recipe, override, recipes_folder
+from segbench.recipe import PaperNumbers, Recipe, Section, find_recipe, list_suites, override
 from segbench.registry import closest
 
-__all__ = ["Printed", "Scale", "Suite", "SuiteCell", "SuiteRow", "find_suite", "list_suites", "load_suite"]
+__all__ = ["Printed", "Scale", "Suite", "SuiteCell", "SuiteRow", "find_suite", "load_suite"]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Settings = dict[str, JsonValue]
@@ -160,11 +160,6 @@ class SuiteCell:
 def _assignments(settings: Settings) -> Iterator[str]:
     for key, value in settings.items():
         yield f"{key}={tomli_w.dumps({'v': value}).partition('=')[2].strip()}"
-
-
-def list_suites() -> list[Path]:
-    """All shipped suite files, sorted by name."""
-    return sorted((recipes_folder() / "suites").glob("*.toml"))
 
 
 def find_suite(name: str) -> Suite:

@@ -135,7 +135,14 @@ def test_cheap_commands_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("list", "recipes"), ("score", "--help"), ("leaderboard", "--help"), ("leaderboard", "--check")]
+    "arguments",
+    [
+        ("list", "recipes"),
+        ("score", "--help"),
+        ("leaderboard", "--help"),
+        ("leaderboard", "--check"),
+        ("compare", "--help"),
+    ],
 )
 def test_commands_without_a_network_load_no_torch(arguments: tuple[str, ...]) -> None:
     assert "torch" not in loaded_by(COMMAND, *arguments)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segbench.overlay import Panel, colourise, comparison_sheet, error_map, overlay, save_picture
+from segbench.overlay import Panel, colourise, comparison_sheet, disagreement_map, error_map, overlay, save_picture
 
 PALETTE = [(10, 20, 30), (200, 100, 50)]
 
@@ -35,6 +35,17 @@ def test_an_overlay_lies_between_image_and_colour(seed: int, opacity: float) -> 
     shown, colours = overlay(image, label, PALETTE, opacity), colourise(label, PALETTE)
     assert (shown >= np.minimum(image, colours)).all()
     assert (shown <= np.maximum(image, colours)).all()
+
+
+def test_disagreement_by_hand() -> None:
+    first, second = np.array([[0, 0, 1, 1, 0]], np.uint8), np.array([[0, 1, 0, 2, 1]], np.uint8)
+    truth = np.array([[0, 0, 0, 0, 255]], np.uint8)
+    # Both right, the first alone, the second alone, neither, ignored.
+    colours = [tuple(colour) for colour in disagreement_map(first, second, truth)[0].tolist()]
+    assert len(set(colours)) == 5
+    assert colours[1][2] > 2 * colours[1][0] and colours[2][0] > 2 * colours[2][2]  # blue, orange
+    without = disagreement_map(first, second)[0].tolist()
+    assert without[0] == list(colours[0]) and len({tuple(colour) for colour in without[1:]}) == 1
 
 
 def test_errors_by_hand() -> None:

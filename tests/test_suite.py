@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from segbench.errors import RecipeError, UnknownNameError
-from segbench.recipe import find_recipe
+from segbench.recipe import find_recipe, list_suites
 from segbench.record import SCORE_NAMES, cell_id
-from segbench.suite import Suite, find_suite, list_suites, load_suite
+from segbench.suite import Suite, find_suite, load_suite
 
 every_suite = pytest.mark.parametrize("path", list_suites(), ids=lambda path: path.stem)
 

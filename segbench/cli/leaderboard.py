@@ -15,8 +15,9 @@ from segbench.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from segbench.leaderboard.table import Board, Row
+    from segbench.metrics.resampling import Resampling
 
-__all__ = ["draw_boards"]
+__all__ = ["draw_boards", "resampling_values"]
 
 FORMATS = ("md", "csv")
 
@@ -72,12 +73,12 @@ def _compare(console: Console, root: Path) -> None:
 def _draw(console: Console, root: Path, dataset: str | None, form: str | None) -> None:
     from segbench.cli.run_table import board_table
     from segbench.leaderboard.rendering import to_csv, to_markdown, write_boards
-    from segbench.leaderboard.store import load_records
+    from segbench.leaderboard.store import load_records, tallies_under
     from segbench.leaderboard.table import build_boards, left_out
 
     files = write_boards(root)
     records = load_records(root, dataset)
-    boards = build_boards(records)
+    boards = build_boards(records, tallies_under(root))
     values = {"boards": [_board_values(board) for board in boards], "files": [str(path) for path in files]}
     written = {"md": to_markdown, "csv": to_csv}
     shown = [board_table(board) for board in boards] if form is None else [written[form](boards).rstrip("\n")]
@@ -89,16 +90,30 @@ def _draw(console: Console, root: Path, dataset: str | None, form: str | None) -
 
 
 def _board_values(board: Board) -> dict[str, Any]:
-    values = _shallow(board, "rows", "protocol")
+    values = _shallow(board, "rows", "protocol", "resampling")
     return {
         **values,
         "protocol": board.protocol.model_dump(mode="json"),
+        "resampling": None if board.resampling is None else resampling_values(board.resampling),
         "rows": [_row_values(row) for row in board.rows],
     }
 
 
+def resampling_values(resampling: Resampling) -> dict[str, Any]:
+    """How images were drawn, without the list of them."""
+    return {
+        "method": resampling.method,
+        "runs_of_frames": sum(len(run) > 1 for run in resampling.runs),
+        **{name: getattr(resampling, name) for name in ("num_images", "block_length", "resamples", "seed")},
+    }
+
+
 def _row_values(row: Row) -> dict[str, Any]:
-    return {**_shallow(row, "record", "paper"), "paper": None if row.paper is None else asdict(row.paper)}
+    return {
+        **_shallow(row, "record", "paper", "place"),
+        "paper": None if row.paper is None else asdict(row.paper),
+        "place": None if row.place is None else asdict(row.place),
+    }
 
 
 def _shallow(value: Board | Row, *without: str) -> dict[str, Any]:

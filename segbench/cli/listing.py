@@ -18,13 +18,13 @@ Row = dict[str, Any]
 
 def list_names(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[models|datasets|recipes|suites]", help="Everything if left out.")
+        str | None, typer.Argument(metavar="[models|datasets|recipes|suites|protocols]", help="Everything if left out.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="D", help="Recipes for this dataset alone.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """List models, datasets, recipes and suites by name."""
+    """List models, datasets, recipes, suites and scoring protocols by name."""
     console = Console(json=as_json, quiet=quiet)
     kinds = [kind] if kind else list(_LISTS)
     found = {name: _known(name)(dataset) for name in kinds}
@@ -178,9 +178,9 @@ def _length(row: Row) -> str:
 def _suites(dataset: str | None) -> list[Row]:
     import tomllib
 
-    from segbench.recipe import recipes_folder
+    from segbench.recipe import list_suites
 
-    paths = sorted((recipes_folder() / "suites").glob("*.toml"))
+    paths = list_suites()
     loaded = [(path, tomllib.loads(path.read_text(encoding="utf-8"))) for path in paths]
     return [{"name": path.stem, "title": f"{values.get('title', '')}"} for path, values in loaded]
 
@@ -190,15 +190,31 @@ def _suite_table(rows: list[Row]) -> list[Table]:
     return [Table([Column("suite"), Column("title", wide=True)], texts, "Suites")]
 
 
+def _protocols(dataset: str | None) -> list[Row]:
+    from segbench.metrics.protocols import PROTOCOLS, SUMMARIES
+
+    return [
+        {"name": name, "summary": SUMMARIES[name], "protocol": protocol.model_dump(mode="json")}
+        for name, protocol in PROTOCOLS.items()
+    ]
+
+
+def _protocol_table(rows: list[Row]) -> list[Table]:
+    texts = [[row["name"], row["summary"]] for row in rows]
+    return [Table([Column("protocol"), Column("what it computes", wide=True)], texts, "Scoring protocols")]
+
+
 _LISTS: dict[str, Callable[[str | None], list[Row]]] = {
     "models": _models,
     "datasets": _datasets,
     "recipes": _recipes,
     "suites": _suites,
+    "protocols": _protocols,
 }
 _TABLES: dict[str, Callable[[list[Row]], list[Table]]] = {
     "models": _model_table,
     "datasets": _dataset_table,
     "recipes": _recipe_table,
     "suites": _suite_table,
+    "protocols": _protocol_table,
 }

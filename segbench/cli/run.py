@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segbench.cli.cells import cell_state, parse_seeds
 from segbench.cli.options import Device, Json, Out, Quiet, complete_dataset, complete_model
 from segbench.cli.outcome import debugging, explain
 from segbench.console import Cell as Text
@@ -58,15 +59,15 @@ def run_models(
     console = Console(json=as_json, quiet=quiet)
     progress = console.progress()
     recipes = [_resolve(model, dataset, recipe, changes or []) for model in dict.fromkeys(models)]
-    numbers = _parse_seeds(seeds)
+    numbers = parse_seeds(seeds)
     _use_threads(threads)
     cells = _plan(recipes, numbers, device, out, progress)
     if dry_run:
-        states = [(cell, _state(cell, out)) for cell in cells]
+        states = [(cell, cell_state(cell, out)) for cell in cells]
         console.result({"cells": [_cell_values(*pair) for pair in states]}, _plan_table(states))
         return
     results, failures, boards = _run_all(cells, out, device, tensorboard, progress)
-    _report(console, results, failures, boards)
+    _report(console, results, failures, boards, out)
     if failures:
         raise typer.Exit(min(failure.exit_code for failure in failures))
 
@@ -95,13 +96,6 @@ def _resolve(model: str, dataset: str, recipe: str | None, changes: Sequence[str
     return changed
 
 
-def _parse_seeds(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise UsageError(f"--seeds '{text}' is not a list of whole numbers.", "Example: --seeds 0,1,2")
-    return list(dict.fromkeys(map(int, parts)))
-
-
 def _use_threads(threads: int | None) -> None:
     """Tells the numerical libraries, which read this when they are first loaded."""
     if threads is not None:
@@ -122,15 +116,6 @@ def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], device: str, out: Pat
     for cell in cells:
         class_weights(cell.recipe, cell.prepared)
     return list({cell.cell_id: cell for cell in cells}.values())
-
-
-def _state(cell: Cell, out: Path) -> str:
-    from segbench.engine.checkpoint import STATE_FILE
-    from segbench.leaderboard.store import find_record
-
-    if find_record(out / "leaderboards", cell.cell_id) is not None:
-        return "done"
-    return "partly" if (cell.folder / STATE_FILE).exists() else "new"
 
 
 def _cell_values(cell: Cell, state: str) -> dict[str, Any]:
@@ -185,15 +170,17 @@ def _name(cell: Cell) -> str:
     return f"{cell.recipe.label} seed {cell.seed}"
 
 
-def _report(console: Console, results: list[Result], failures: list[_Failure], boards: list[Path]) -> None:
+def _report(console: Console, results: list[Result], failures: list[_Failure], boards: list[Path], out: Path) -> None:
     from segbench.cli.run_table import run_tables
+    from segbench.leaderboard.store import tallies_under
 
     values = {
         "runs": [_result_values(result) for result in results],
         "failed": [{**_cell_values(failure.cell, "failed"), "error": failure.line} for failure in failures],
         "boards": [str(path) for path in boards],
     }
-    console.result(values, *run_tables([result.record for result in results]))
+    records = [] if console.json else [result.record for result in results]
+    console.result(values, *run_tables(records, tallies_under(out / "leaderboards")))
     for kind, paths in _places(results, boards).items():
         for path in paths:
             console.note(f"{kind:8} {path}")

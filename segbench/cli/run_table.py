@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from segbench.cli.class_table import class_table
 from segbench.console import Cell, Column, Table
 from segbench.leaderboard.table import Board, Row, build_boards
-from segbench.leaderboard.wording import duration, percent, points, size_text
+from segbench.leaderboard.wording import duration, percent, points, rank_text, size_text
+from segbench.metrics.tallies import Tallies
 from segbench.record import RunRecord
+
+Reader = Callable[[RunRecord], Tallies]
 
 __all__ = ["board_table", "run_table", "run_tables"]
 
@@ -16,15 +20,22 @@ SCORES = (("G", "global_accuracy"), ("C", "class_accuracy"), ("mIoU", "mean_iou"
 MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
 FEW, NARROW = 4, 50
 LEGEND = "Percent: G global accuracy, C class accuracy, mIoU mean IoU, BF boundary F1. Time of training."
+HALF_WIDTHS = "±: half of the 95 % interval over images."
+RANKS = "# with =: tied with the best row of the rank, by paired bootstrap of mIoU."
 
 
-def run_tables(records: Sequence[RunRecord]) -> list[Table]:
-    """For the runs of each dataset variant, split and size: IoU class by class where that fits, then all scores."""
+def run_tables(records: Sequence[RunRecord], tallies: Reader | None = None) -> list[Table]:
+    """For the runs of each dataset variant, split and size: IoU class by class where that fits, then all scores.
+
+    Args:
+        records: Of any datasets.
+        tallies: Gives the tallies of a record; scores have intervals then.
+    """
     groups: dict[tuple[object, ...], list[RunRecord]] = {}
     for record in records:
         key = (record.dataset_variant, record.split, record.scores.protocol.size)
         groups.setdefault(key, []).append(record)
-    return [table for same in groups.values() for table in [*_classes(same), run_table(same)]]
+    return [table for same in groups.values() for table in [*_classes(same), run_table(same, tallies)]]
 
 
 def _classes(records: Sequence[RunRecord]) -> list[Table]:
@@ -36,22 +47,30 @@ def _classes(records: Sequence[RunRecord]) -> list[Table]:
     return [class_table({record.model if short else record.run_id: record.scores for record in records})]
 
 
-def run_table(records: Sequence[RunRecord]) -> Table:
+def run_table(records: Sequence[RunRecord], tallies: Reader | None = None) -> Table:
     """Runs of one dataset in the order given; those on a part of a dataset too, which no board shows."""
     whole = [record.model_copy(update={"dataset_partial": False}) for record in records]
-    rows = {row.run_id: row for board in build_boards(whole) for row in board.rows}
+    boards = build_boards(whole, tallies)
+    rows = {row.run_id: row for board in boards for row in board.rows}
     partial = [record.run_id for record in records if record.dataset_partial]
     notes = [f"Prepared from a part of the images, on no board: {', '.join(partial)}."] if partial else []
-    return _table([rows[record.run_id] for record in records], notes)
+    drawn = [f"{HALF_WIDTHS} {board.resampling.sentence}" for board in boards[:1] if board.resampling]
+    return _table([rows[record.run_id] for record in records], [*drawn, *notes])
 
 
 def board_table(board: Board) -> Table:
-    """A board, best row first."""
-    return _table(board.rows, [])
+    """A board, best row first, with ranks and intervals where it has them."""
+    if board.resampling is None:
+        return _table(board.rows, [])
+    seeds = [note for note in board.notes if "over seeds" in note]
+    table = _table(board.rows, [f"{HALF_WIDTHS} {board.resampling.sentence}", RANKS, *seeds])
+    ranks = [rank_text(row.place.rank, row.place.tied) if row.place else "" for row in board.rows]
+    rows = [[rank, *cells] for rank, cells in zip(ranks, table.rows, strict=True)]
+    return replace(table, columns=[Column("#"), *table.columns], rows=rows)
 
 
 def _table(rows: Sequence[Row], notes: Sequence[str]) -> Table:
-    """At most 80 columns wide.
+    """At most 80 columns wide, with ranks before it.
 
     The paper's mean IoU comes with ours minus it in points where the two can be compared; where they cannot it is
     grey, and the reason is a note.
@@ -66,9 +85,15 @@ def _table(rows: Sequence[Row], notes: Sequence[str]) -> Table:
 
 
 def _cells(row: Row, rows: Sequence[Row], reasons: Sequence[str], paper: bool) -> list[str | Cell]:
-    scores = [percent(getattr(row, name)) for _, name in SCORES]
+    scores = [_score(row, name) for _, name in SCORES]
     beside = [_paper(row, reasons)] if paper else []
     return [_name(row, rows), *scores, *beside, duration(row.wall_time_s), row.run_id]
+
+
+def _score(row: Row, name: str) -> str:
+    """A score, and below it half of its interval."""
+    half = None if row.place is None else row.place.intervals[name].half_width
+    return percent(getattr(row, name)) + ("" if half is None else f"\n±{percent(half)}")
 
 
 def _name(row: Row, rows: Sequence[Row]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segbench.engine.batches import Images, resize_images, to_tensors
+from segbench.engine.batches import Images, to_tensors
 from segbench.engine.environment import Compute
 
 __all__ = ["reestimate", "reestimated"]
@@ -39,8 +39,8 @@ def reestimate(
     parts = np.array_split(np.arange(len(split)), -(-len(split) // batch_size))
     with torch.no_grad(), compute.autocast():
         for indices in parts:
-            images, _ = to_tensors(split, indices, compute.device)
-            model(resize_images(images, size))
+            images, _ = to_tensors(split, indices, compute.device, size)
+            model(images)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     model.eval()

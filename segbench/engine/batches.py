@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segbench.data.loader import epoch_order
+from segbench.errors import DataError
 from segbench.recipe import Augmentation
 
 __all__ = ["Images", "epoch_batches", "resize_images", "resize_labels", "to_tensors", "training_batch"]
@@ -53,11 +54,35 @@ def _centres(have: int, want: int, device: torch.device) -> Tensor:
     return (torch.arange(want, device=device) * 2 + 1) * have // (2 * want)
 
 
-def to_tensors(split: Images, indices: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Images float32 [N, 3, H, W] (channels_last) in 0..255 and labels uint8 [N, H, W] of equal size."""
-    images = torch.from_numpy(np.stack([split.image(int(index)) for index in indices]))
-    labels = torch.from_numpy(np.stack([split.label(int(index)) for index in indices]))
-    return images.to(device).permute(0, 3, 1, 2).float(), labels.to(device)
+def to_tensors(
+    split: Images, indices: NDArray[np.int64], device: torch.device, size: tuple[int, int] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Images float32 [N, 3, H, W] (channels_last) in 0..255 and labels uint8 [N, H, W], resized to ``size`` if given.
+
+    Raises:
+        DataError: The images differ in size and there is no ``size``.
+    """
+    images = [split.image(int(index)) for index in indices]
+    labels = [split.label(int(index)) for index in indices]
+    if len(shapes := {image.shape[:2] for image in images}) == 1:
+        return _resized(images, labels, device, size)
+    if size is None:
+        listed = ", ".join(f"{height}x{width}" for height, width in sorted(shapes)[:3])
+        raise DataError(
+            f"The images of a batch differ in size ({listed}).",
+            "Set input_size in the recipe, or train.batch_size = 1.",
+        )
+    pairs = [_resized([image], [label], device, size) for image, label in zip(images, labels, strict=True)]
+    stacked = torch.cat([image for image, _ in pairs]).contiguous(memory_format=torch.channels_last)
+    return stacked, torch.cat([label for _, label in pairs])
+
+
+def _resized(
+    images: list[NDArray[np.uint8]], labels: list[NDArray[np.uint8]], device: torch.device, size: tuple[int, int] | None
+) -> tuple[Tensor, Tensor]:
+    """A batch of images of one size."""
+    pixels = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2).float()
+    return resize_images(pixels, size), resize_labels(torch.from_numpy(np.stack(labels)).to(device), size)
 
 
 def training_batch(
@@ -73,8 +98,7 @@ def training_batch(
     Args:
         seed: Run seed and iteration; decides the augmentation.
     """
-    images, labels = to_tensors(split, indices, device)
-    images, labels = resize_images(images, size), resize_labels(labels, size)
+    images, labels = to_tensors(split, indices, device, size)
     if augment.flip:
         # The third number keeps this stream apart from the one that shuffles epochs.
         chosen = torch.from_numpy(np.random.default_rng([*seed, 1]).random(len(indices)) < 0.5).to(device)

@@ -36,7 +36,7 @@ def predict_images(
 def label_maps(
     model: nn.Module, split: Images, input_size: tuple[int, int] | None, batch_size: int, compute: Compute
 ) -> Iterator[tuple[int, LabelMap]]:
-    """Yields index and predicted label map, at the label's own size, of every image of a split.
+    """Yields index and predicted label map, at the image's own size, of every image of a split.
 
     Neighbouring images of one size are predicted together; memory does not depend on the number of images.
     """
@@ -44,7 +44,7 @@ def label_maps(
     for indices in _equal_sizes(split, batch_size):
         images = torch.from_numpy(np.stack([split.image(index) for index in indices]))
         tensor = images.to(compute.device).permute(0, 3, 1, 2).float()
-        height, width = split.label(indices[0]).shape
+        height, width = split.image(indices[0]).shape[:2]
         maps = predict_images(model, tensor, input_size, (height, width), compute).cpu().numpy()
         yield from zip(indices, maps, strict=True)
 
@@ -52,7 +52,7 @@ def label_maps(
 def _equal_sizes(split: Images, batch_size: int) -> Iterator[list[int]]:
     batch: list[int] = []
     for index in range(len(split)):
-        if batch and (len(batch) == batch_size or split.label(batch[0]).shape != split.label(index).shape):
+        if batch and (len(batch) == batch_size or split.image(batch[0]).shape != split.image(index).shape):
             yield batch
             batch = []
         batch.append(index)

@@ -23,7 +23,7 @@ from segbench.engine.evaluation import pixel_scores, score_split
 from segbench.engine.pictures import draw_comparison
 from segbench.engine.prediction import predict_files, predict_split
 from segbench.engine.tensorboard import tensorboard_events
-from segbench.engine.training import Job, Trained, train
+from segbench.engine.training import Job, Trained, seconds_left, train
 from segbench.errors import CheckpointError, RecipeError
 from segbench.leaderboard.store import PredictionsWriter, find_record, result_files, save_result
 from segbench.metrics import Scorer
@@ -38,6 +38,7 @@ __all__ = [
     "Cell",
     "Result",
     "class_weights",
+    "estimate_training",
     "evaluate",
     "find_cell",
     "predict_dataset",
@@ -88,9 +89,11 @@ def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT)
 
     Raises:
         NotPreparedError: The dataset has to be prepared first.
+        UsageError: The labels of the recipe's split are not published.
     """
     require_variant(recipe, DATASETS[recipe.dataset].variants)
     prepared = ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
+    prepared.manifest.require_labels(recipe.evaluate.split)
     cell = cell_id(recipe, prepared.manifest.fingerprint, seed)
     name = f"{recipe.model}.{recipe.variant}-s{seed}-{cell}"
     return Cell(recipe, seed, prepared, cell, out / "runs" / recipe.dataset / name)
@@ -248,12 +251,14 @@ def evaluate(
     Raises:
         CheckpointError: The weights were trained for other classes.
         UnknownNameError: The dataset has no such split.
+        UsageError: The labels of the split are not published.
     """
     path = weights_path(weights)
     compute = choose_compute(device)
     model, header, _ = _loaded(path, compute)
     prepared = ensure_prepared(dataset, variant, progress=progress)
     _check_classes(header, prepared, path)
+    prepared.manifest.require_labels(split)
     images = raw_cache.open_split(prepared, split, progress)
     return _score(model, header, images, Scorer(header.class_names), split, 4, compute, progress)
 
@@ -286,13 +291,18 @@ def predict_dataset(
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> list[Path]:
-    """Label maps and overlays of a whole split; returns the label maps' paths."""
+    """Label maps and overlays of a whole split; returns the label maps' paths.
+
+    Where only an evaluation server has the labels of the split, the label maps are what it wants to be handed in.
+    """
     path = weights_path(weights)
     compute = choose_compute(device)
     model, header, _ = _loaded(path, compute)
     prepared = ensure_prepared(dataset, variant, progress=progress)
     _check_classes(header, prepared, path)
-    return predict_split(model, header, raw_cache.open_split(prepared, split, progress), folder, compute, progress)
+    images = raw_cache.open_split(prepared, split, progress)
+    submission = DATASETS[dataset].submissions.get(split)
+    return predict_split(model, header, images, folder, compute, progress, submission)
 
 
 def smaller_recipe(recipe: Recipe, num_images: int) -> Recipe | None:
@@ -318,14 +328,24 @@ def _hint(cell: Cell) -> str:
 
 def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = SILENT) -> Trained:
     """Trains a cell, or finishes what was begun; returns at once where it is done."""
+    training = cell.recipe.train
+    return train(_job(cell, compute or choose_compute("auto", training.precision, training.convolution), progress))
+
+
+def estimate_training(cell: Cell, device: str = "auto", progress: Progress = SILENT) -> float:
+    """Seconds that the training steps of a cell still take on this machine, from a few that are timed here."""
+    training = cell.recipe.train
+    return seconds_left(_job(cell, choose_compute(device, training.precision, training.convolution), progress))
+
+
+def _job(cell: Cell, chosen: Compute, progress: Progress) -> Job:
     recipe, manifest = cell.recipe, cell.prepared.manifest
-    chosen = compute or choose_compute("auto", recipe.train.precision, recipe.train.convolution)
     keep_freed_memory(chosen.device)
     torch.manual_seed(cell.seed)
     model = create_model(recipe.model, manifest.num_classes)
     use_convolution(model, chosen.convolution)
     validation = manifest.splits.get("validation")
-    job = Job(
+    return Job(
         model=model,
         recipe=recipe,
         header=_header(cell, model),
@@ -338,7 +358,6 @@ def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = 
         progress=progress,
         smaller=_hint(cell),
     )
-    return train(job)
 
 
 def _header(cell: Cell, model: nn.Module) -> WeightsHeader:

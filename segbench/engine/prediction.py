@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from torch import nn
 
+from segbench.atomic import write_bytes
+from segbench.data.codec import decode_rgb
 from segbench.engine.batches import Images
 from segbench.engine.environment import Compute
 from segbench.engine.evaluation import label_maps, predict_images
 from segbench.errors import DataError, UsageError
+from segbench.leaderboard.indexed_png import encode_label_map
 from segbench.overlay import overlay, save_picture
 from segbench.progress import SILENT, Progress
 from segbench.record import WeightsHeader
+from segbench.specs import Submission
 
 __all__ = ["predict_files", "predict_split"]
 
@@ -41,14 +44,23 @@ def predict_files(
 
 
 def predict_split(
-    model: nn.Module, header: WeightsHeader, split: Images, folder: Path, compute: Compute, progress: Progress = SILENT
+    model: nn.Module,
+    header: WeightsHeader,
+    split: Images,
+    folder: Path,
+    compute: Compute,
+    progress: Progress = SILENT,
+    submission: Submission | None = None,
 ) -> list[Path]:
-    """The same for every image of a split; files are named by image id."""
+    """The same for every image of a split; files are named by image id.
+
+    With ``submission`` the label maps lie where the evaluation server wants them, as PNG of mode P with its palette.
+    """
     maps = (
         (split.ids[index], split.image(index), prediction)
         for index, prediction in label_maps(model, split, header.input_size, 4, compute)
     )
-    return list(_written(maps, header, folder, len(split), progress))
+    return list(_written(maps, header, folder, len(split), progress, submission))
 
 
 def _check_stems(paths: Sequence[Path]) -> None:
@@ -74,15 +86,12 @@ def _of_files(
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
+    """RGB pixels, upright: as datasets are decoded."""
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"), np.uint8)
-    except FileNotFoundError as error:
-        raise DataError(f"There is no picture {path}.") from error
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataError(
-            f"{path} is not a readable picture: {error}.", "PNG, JPEG and what Pillow reads are fine."
-        ) from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"There is no picture {path} ({error.strerror}).") from error
+    return decode_rgb(data, str(path))
 
 
 def _written(
@@ -91,9 +100,18 @@ def _written(
     folder: Path,
     total: int,
     progress: Progress,
+    submission: Submission | None = None,
 ) -> Iterator[Path]:
     with progress.task("Predicting", total, "images") as bar:
         for name, image, prediction in maps:
-            yield save_picture(folder / f"{name}.png", prediction)
+            yield _save_map(folder, name, prediction, submission)
             save_picture(folder / "overlays" / f"{name}.png", overlay(image, prediction, header.palette))
             bar.advance()
+
+
+def _save_map(folder: Path, name: str, prediction: NDArray[np.uint8], submission: Submission | None) -> Path:
+    if submission is None:
+        return save_picture(folder / f"{name}.png", prediction)
+    path = folder / submission.folder / f"{name}.png"
+    write_bytes(path, encode_label_map(prediction, submission.palette))
+    return path

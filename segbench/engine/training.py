@@ -28,12 +28,13 @@ from segbench.progress import SILENT, Progress, Task
 from segbench.recipe import Recipe, Training
 from segbench.record import Curve, WeightsHeader
 
-__all__ = ["Job", "Trained", "learning_rate", "train"]
+__all__ = ["Job", "Trained", "learning_rate", "seconds_left", "train"]
 
 LOG_FILE = "log.jsonl"
 CHECKPOINT_EVERY_S = 60.0
 WARM_UP_STEPS = 3
 ESTIMATE_AFTER_STEPS = 12
+TIMED_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,19 @@ def train(job: Job) -> Trained:
     with interruptible() as interruption:
         run.steps(interruption)
     return run.finished()
+
+
+def seconds_left(job: Job) -> float:
+    """How long the steps left will take, from a few that are timed and thrown away; validation comes on top."""
+    run = _Run(job)
+    path = job.folder / STATE_FILE
+    done = int(load_state(path)[1]["status"]["iteration"]) if path.exists() else 0
+    batch, seconds = epoch_batches(len(job.train), run.training.batch_size, job.header.seed, 0)[0], []
+    for _ in range(TIMED_STEPS + 1):
+        start = time.perf_counter()
+        run._update(batch)
+        seconds.append(time.perf_counter() - start)
+    return (run.total - done) * sorted(seconds[1:])[TIMED_STEPS // 2]
 
 
 def learning_rate(training: Training, iteration: int, total: int) -> float:

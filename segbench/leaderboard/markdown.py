@@ -7,24 +7,27 @@ from collections.abc import Callable, Iterator, Sequence
 from segbench.leaderboard.grouping import grouped
 from segbench.leaderboard.markdown_table import aligned, plain
 from segbench.leaderboard.store import result_name
-from segbench.leaderboard.table import Board, Row
+from segbench.leaderboard.table import SHORT_NAMES, Board, Row
 from segbench.leaderboard.wording import (
     UNDEFINED,
+    certainty_text,
     duration,
     machine,
     millions,
     percent,
     points,
     protocol_text,
+    rank_text,
     size_text,
 )
-from segbench.record import SCORE_NAMES, ClassScores, Protocol
+from segbench.recipe import list_suites
+from segbench.record import ClassScores, Protocol
+from segbench.suite import load_suite
 
 __all__ = ["MARKER", "to_markdown"]
 
 MARKER = "<!-- Drawn by `segbench leaderboard` from the records in records/; edits are lost. -->"
 FULL_SCALE = "full"
-SHORT_NAMES = dict(zip(SCORE_NAMES, ("G", "C", "mIoU", "BF"), strict=True))
 
 Column = tuple[str, Callable[[Row], str]]
 
@@ -59,6 +62,8 @@ def _sections(board: Board) -> Iterator[str]:
     yield f"**Protocol** `{board.protocol.name}`, version {board.protocol.version}. {protocol_text(board.protocol)}"
     yield _table(SCORE_COLUMNS, board.rows)
     yield _legend(board)
+    if board.resampling is not None:
+        yield certainty_text(board.resampling)
     if any(row.paper for row in board.rows):
         yield "### Beside the paper"
         yield _table(PAPER_COLUMNS, [row for row in board.rows if row.paper])
@@ -129,6 +134,22 @@ def _beside_paper(name: str) -> Callable[[Row], str]:
     return cell
 
 
+def _rank(row: Row) -> str:
+    return "" if row.place is None else rank_text(row.place.rank, row.place.tied)
+
+
+def _score(name: str) -> Callable[[Row], str]:
+    """A score with its interval; the one that orders the table is bold."""
+
+    def cell(row: Row) -> str:
+        value = percent(getattr(row, name))
+        shown = f"**{value}**" if name == "mean_iou" else value
+        ends = None if row.place is None else row.place.intervals[name]
+        return shown if ends is None or ends.low is None else f"{shown} [{percent(ends.low)}, {percent(ends.high)}]"
+
+    return cell
+
+
 def _run_link(row: Row) -> str:
     return f"[`{row.run_id}`]({result_name(row.record)}.json)"
 
@@ -148,13 +169,11 @@ def _input(row: Row) -> str:
 
 
 SCORE_COLUMNS: tuple[Column, ...] = (
+    ("Rank", _rank),
     ("Model", lambda row: plain(row.paper_name)),
     ("Recipe", lambda row: plain(row.recipe)),
     ("Seed", _seed),
-    ("G >", lambda row: percent(row.global_accuracy)),
-    ("C >", lambda row: percent(row.class_accuracy)),
-    ("mIoU >", lambda row: f"**{percent(row.mean_iou)}**"),
-    ("BF >", lambda row: percent(row.boundary_f1)),
+    *((f"{short} >", _score(name)) for name, short in SHORT_NAMES.items()),
     ("Paper's mIoU >", _paper_mean_iou),
     ("Δ mIoU >", lambda row: _paper_delta(row, "mean_iou")),
     ("Validation mIoU >", lambda row: "" if row.validation_mean_iou is None else percent(row.validation_mean_iou)),
@@ -226,10 +245,21 @@ def _run_commands(dataset: str, rows: Sequence[Row]) -> Iterator[str]:
     """One command for the models that ran the same recipe with the same seeds."""
     runs = grouped(rows, lambda row: (row.record.recipe.variant, row.model))
     seeds = {run: sorted({row.seed for row in same}) for run, same in runs.items()}
+    suites = _suite_scales(dataset)
     for (variant, chosen), same in sorted(grouped(seeds, lambda run: (run[0], tuple(seeds[run]))).items()):
-        models = " ".join(sorted(model for _, model in same))
+        models = sorted(model for _, model in same)
         option = "" if chosen == (0,) else f" --seeds {','.join(map(str, chosen))}"
-        yield f"segbench run {models} --dataset {dataset} --recipe {variant}{option}"
+        if variant in suites:
+            only = "".join(f" --only {model}" for model in models)
+            yield f"segbench reproduce {suites[variant]} --scale {variant}{only}{option}"
+        else:
+            yield f"segbench run {' '.join(models)} --dataset {dataset} --recipe {variant}{option}"
+
+
+def _suite_scales(dataset: str) -> dict[str, str]:
+    """Suites by those scales that run on a dataset."""
+    suites = map(load_suite, list_suites())
+    return {name: suite.name for suite in suites for name, scale in suite.scales.items() if scale.dataset == dataset}
 
 
 # --- classes ---------------------------------------------------------------------------------------------------------

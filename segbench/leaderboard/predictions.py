@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,17 @@ from segbench.errors import DataError, RecordError
 from segbench.leaderboard.indexed_png import encode_label_map
 from segbench.specs import Colour
 
-__all__ = ["LabelMap", "PredictionsWriter", "prediction_ids", "read_predictions"]
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = [
+    "LabelMap",
+    "PredictionsWriter",
+    "prediction_ids",
+    "read_prediction",
+    "read_predictions",
+    "stored_palette",
+]
 
 LabelMap = NDArray[np.uint8]
 
@@ -136,6 +146,33 @@ def read_predictions(path: Path) -> Iterator[tuple[str, LabelMap]]:
             yield image_id, _label_map(path, image_id + _ENDING, archive)
 
 
+def read_prediction(path: Path, image_id: str) -> LabelMap:
+    """Class ids, uint8 [H,W], of one image.
+
+    Raises:
+        RecordError: The file is missing, damaged, or does not hold the image.
+    """
+    with _opened(path) as archive:
+        if image_id not in _ids(path, archive):
+            raise RecordError(f"Predictions {path} do not hold {image_id}.")
+        return _label_map(path, image_id + _ENDING, archive)
+
+
+def stored_palette(path: Path) -> list[Colour]:
+    """The RGB colours the label maps are drawn in, by class id; empty where there is no map.
+
+    Raises:
+        RecordError: The file is missing, damaged, or holds something else.
+    """
+    with _opened(path) as archive:
+        names = archive.namelist()
+        if not names:
+            return []
+        with _image(path, names[0], archive) as image:
+            values = image.getpalette() or []
+    return list(zip(values[0::3], values[1::3], values[2::3], strict=True))
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
@@ -157,12 +194,18 @@ def _ids(path: Path, archive: zipfile.ZipFile) -> list[str]:
 
 
 def _label_map(path: Path, name: str, archive: zipfile.ZipFile) -> LabelMap:
+    with _image(path, name, archive) as image:
+        return np.asarray(image, np.uint8)
+
+
+@contextmanager
+def _image(path: Path, name: str, archive: zipfile.ZipFile) -> Iterator[Image.Image]:
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(archive.read(name))) as image:
             if image.mode != "P":
                 raise RecordError(f"Predictions {path}: {name} is of mode {image.mode}, not indexed.")
-            return np.asarray(image, np.uint8)
+            yield image
     except (UnidentifiedImageError, OSError, SyntaxError, zipfile.BadZipFile) as error:
         raise RecordError(f"Predictions {path}: {name} is damaged: {error}.") from error

@@ -10,15 +10,24 @@ from segbench.atomic import write_text
 from segbench.errors import RecordError
 from segbench.leaderboard.grouping import grouped
 from segbench.leaderboard.markdown import MARKER, to_markdown
+from segbench.leaderboard.reproduction import build_reproduction
+from segbench.leaderboard.reproduction_table import (
+    REPRODUCTION_COLUMNS,
+    reproduction_to_csv,
+    reproduction_to_markdown,
+)
 from segbench.leaderboard.spreadsheet import COLUMNS, to_csv
-from segbench.leaderboard.store import load_records, load_result, orphans, record_paths
+from segbench.leaderboard.store import load_records, load_result, orphans, record_paths, tallies_under
 from segbench.leaderboard.table import build_boards
+from segbench.recipe import list_suites
+from segbench.record import RunRecord
+from segbench.suite import load_suite
 
 __all__ = ["check_boards", "to_csv", "to_markdown", "write_boards"]
 
 
 def write_boards(root: Path) -> list[Path]:
-    """Draws ``<dataset>.md`` and ``<dataset>.csv`` anew from all records under ``root``.
+    """Draws ``<dataset>.md``, ``<suite>-<scale>.md`` and the like as CSV anew from all records under ``root``.
 
     Args:
         root: The folder of the boards, ``leaderboards``.
@@ -37,10 +46,23 @@ def write_boards(root: Path) -> list[Path]:
 
 def _texts(root: Path) -> dict[Path, str]:
     """What each board file has to hold."""
-    texts = {}
-    for dataset, boards in grouped(build_boards(load_records(root)), lambda board: board.dataset).items():
+    records, texts = load_records(root), {}
+    everything = build_boards(records, tallies_under(root))
+    for dataset, boards in grouped(everything, lambda board: board.dataset).items():
         texts[root / f"{dataset}.md"] = to_markdown(boards)
         texts[root / f"{dataset}.csv"] = to_csv(boards)
+    return texts | _reproductions(root, records)
+
+
+def _reproductions(root: Path, records: list[RunRecord]) -> dict[Path, str]:
+    """A table for each scale of a suite that has runs."""
+    texts = {}
+    for suite in map(load_suite, list_suites()):
+        for scale in suite.scales:
+            found = build_reproduction(suite, scale, records, tallies_under(root))
+            if found is not None:
+                texts[root / f"{suite.name}-{scale}.md"] = reproduction_to_markdown(found)
+                texts[root / f"{suite.name}-{scale}.csv"] = reproduction_to_csv(found)
     return texts
 
 
@@ -90,12 +112,12 @@ def _first_difference(found: str, wanted: str) -> int:
 
 def _drawn(root: Path) -> Iterator[Path]:
     """Files that begin as boards do."""
-    header = ",".join(COLUMNS)
+    headers = {",".join(COLUMNS), ",".join(REPRODUCTION_COLUMNS)}
     for path in sorted(root.glob("*.*")):
         if path.suffix in (".md", ".csv") and path.is_file():
             with path.open(encoding="utf-8", errors="replace") as file:
                 first = file.readline().rstrip("\n")
-            if first == (MARKER if path.suffix == ".md" else header):
+            if first in ({MARKER} if path.suffix == ".md" else headers):
                 yield path
 
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 
 from segbench.leaderboard.table import Board, Row
+from segbench.metrics.statistics import LEVEL
 from segbench.record import SCORE_NAMES
 
 __all__ = ["COLUMNS", "to_csv"]
@@ -24,7 +25,11 @@ def to_csv(boards: Board | Iterable[Board]) -> str:
         Text with ``\\n`` line ends; empty where there is no row.
     """
     chosen = [boards] if isinstance(boards, Board) else list(boards)
-    rows = [{**_board_values(board), **_row_values(row)} for board in chosen for row in board.rows]
+    rows = [
+        {**_board_values(board), **_row_values(row), **_certainty_values(board, row)}
+        for board in chosen
+        for row in board.rows
+    ]
     if not rows:
         return ""
     text = io.StringIO()
@@ -85,6 +90,21 @@ def _row_values(row: Row) -> dict[str, Value]:
     }
 
 
+def _certainty_values(board: Board, row: Row) -> dict[str, Value]:
+    if board.resampling is None or row.place is None:
+        return {}
+    ends = {
+        f"{name}_{end}": getattr(found, end) for name, found in row.place.intervals.items() for end in ("low", "high")
+    }
+    return ends | {
+        "rank": row.place.rank,
+        "rank_tied": row.place.tied,
+        "interval_level": LEVEL,
+        "interval_resamples": board.resampling.resamples,
+        "interval_block_length": board.resampling.block_length,
+    }
+
+
 def _paper_values(row: Row) -> Iterator[tuple[str, Value]]:
     paper = row.paper
     for name in SCORE_NAMES:
@@ -102,6 +122,8 @@ COLUMNS = (
     *("boundary_rule", "boundary_void", "boundary_average", "boundary_tolerance", "boundary_unit"),
     *("model", "paper_name", "recipe", "seed", "replicate"),
     *SCORE_NAMES,
+    *(f"{name}_{end}" for name in SCORE_NAMES for end in ("low", "high")),
+    *("rank", "rank_tied", "interval_level", "interval_resamples", "interval_block_length"),
     "validation_mean_iou",
     *(f"paper_{name}" for name in SCORE_NAMES),
     *(f"delta_{name}" for name in SCORE_NAMES),

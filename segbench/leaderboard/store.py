@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -24,6 +24,7 @@ from segbench.specs import Colour
 __all__ = [
     "PredictionsWriter",
     "ResultFiles",
+    "check_scores",
     "find_record",
     "load_records",
     "load_result",
@@ -33,6 +34,7 @@ __all__ = [
     "result_files",
     "result_name",
     "save_result",
+    "tallies_under",
 ]
 
 RECORDS_FOLDER = "records"
@@ -94,7 +96,7 @@ def save_result(
             there is a record of this run with other scores. Nothing is changed then.
     """
     _check_length(record)
-    _check_scores(record, tallies)
+    check_scores(record, tallies)
     files = result_files(root, record)
     complete = files.record.exists() and _same_scores(files.record, record) and _has_parts(files)
     if not complete:
@@ -119,7 +121,12 @@ def _check_length(record: RunRecord) -> None:
         )
 
 
-def _check_scores(record: RunRecord, tallies: Tallies) -> None:
+def check_scores(record: RunRecord, tallies: Tallies) -> None:
+    """Refuses tallies that are not a record's.
+
+    Raises:
+        RecordError: They do not give its scores.
+    """
     if scores_from_tallies(tallies, record.scores.protocol) != record.scores:
         raise RecordError(f"The tallies of run {record.run_id} do not give the scores of its record.")
 
@@ -184,6 +191,23 @@ def load_result(root: Path, path: Path) -> RunRecord:
         if not part.exists():
             raise RecordError(f"{path} lacks {part.name}.", "Restore that file, or move the record away.")
     return record
+
+
+def tallies_under(root: Path) -> Callable[[RunRecord], Tallies]:
+    """A function that reads the tallies of a record filed under ``root``.
+
+    It raises ``RecordError`` where they are damaged or do not give the record's scores.
+
+    Args:
+        root: The folder of the boards, ``leaderboards``.
+    """
+
+    def read(record: RunRecord) -> Tallies:
+        tallies = Tallies.from_parquet(result_files(root, record).tallies)
+        check_scores(record, tallies)
+        return tallies
+
+    return read
 
 
 def find_record(root: Path, cell_id: str, weights_sha256: str | None = None) -> RunRecord | None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segbench.errors import RecordError
+from segbench.leaderboard.certainty import Place, certainty
 from segbench.leaderboard.grouping import grouped
+from segbench.leaderboard.wording import percent
+from segbench.metrics.resampling import Resampling
+from segbench.metrics.statistics import seed_spread
+from segbench.metrics.tallies import Tallies
 from segbench.recipe import PaperNumbers
 from segbench.record import SCORE_NAMES, Protocol, RunRecord
 
-__all__ = ["Board", "Comparison", "Row", "build_boards", "left_out"]
+__all__ = ["SHORT_NAMES", "Board", "Comparison", "Row", "build_boards", "left_out"]
 
+SHORT_NAMES = dict(zip(SCORE_NAMES, ("G", "C", "mIoU", "BF"), strict=True))
 REDUCED_SCALES = frozenset({"short", "half", "smoke"})
 
 
@@ -56,6 +62,7 @@ class Row:
         epochs: Passes over the training split.
         paper: The paper's numbers, ``None`` where the recipe has none.
         record: All there is.
+        place: Rank and intervals, ``None`` on a board that was built without tallies.
     """
 
     label: str
@@ -78,6 +85,7 @@ class Row:
     run_id: str
     paper: Comparison | None
     record: RunRecord
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ class Board:
         class_pixels: Labelled pixels of each class in the truth.
         rows: Best ``mean_iou`` first, then ``boundary_f1``, then the name.
         notes: Sentences about rows, and about runs that were left out.
+        resampling: How images were drawn for intervals and ranks, ``None`` where there are none.
     """
 
     dataset: str
@@ -104,20 +113,26 @@ class Board:
     num_pixels: int
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    resampling: Resampling | None = None
 
 
-def build_boards(records: Iterable[RunRecord]) -> list[Board]:
+def build_boards(records: Iterable[RunRecord], tallies: Callable[[RunRecord], Tallies] | None = None) -> list[Board]:
     """The boards of records, in an order that does not depend on theirs.
 
     A board holds what may be compared: dataset, variant, content of the dataset, split, evaluated size, scale and
     protocol are one. Runs on a partial dataset are left out; a board of the same split says so.
 
+    Args:
+        records: Of any datasets.
+        tallies: Gives the tallies of a record (``tallies_under``); rows have intervals and ranks then.
+
     Raises:
-        RecordError: Runs of one board were not scored on the same images.
+        RecordError: Runs of one board were not scored on the same images, or tallies do not belong to their record.
     """
     everything = sorted(records, key=lambda record: (record.created, record.run_id))
     groups = grouped((record for record in everything if not record.dataset_partial), _board_key)
-    return [_board(groups[key], everything) for key in sorted(groups)]
+    boards = [_board(groups[key], everything) for key in sorted(groups)]
+    return boards if tallies is None else [_with_places(board, tallies) for board in boards]
 
 
 def left_out(records: Iterable[RunRecord]) -> list[str]:
@@ -152,8 +167,14 @@ def _board(records: Sequence[RunRecord], everything: Sequence[RunRecord]) -> Boa
         num_images=first.scores.num_images,
         num_pixels=first.scores.num_pixels,
         rows=rows,
-        notes=(*_paper_notes(rows), *_replicate_notes(rows), *_partial_notes(first, everything)),
+        notes=(*_paper_notes(rows), *_seed_notes(rows), *_replicate_notes(rows), *_partial_notes(first, everything)),
     )
+
+
+def _with_places(board: Board, tallies: Callable[[RunRecord], Tallies]) -> Board:
+    found = certainty([row.record for row in board.rows], tallies)
+    rows = tuple(replace(row, place=found.places[row.run_id]) for row in board.rows)
+    return replace(board, rows=rows, resampling=found.resampling)
 
 
 def _check_same_images(records: Sequence[RunRecord]) -> None:
@@ -278,6 +299,23 @@ def _paper_note(labels: Sequence[str], paper: Comparison) -> str:
     origin = f"the paper's numbers are from {paper.source} ({paper.training})"
     verdict = f"and cannot be compared with ours: {paper.reason}" if paper.reason else "and are comparable"
     return f"{', '.join(labels)}: {origin} {verdict}."
+
+
+def _seed_notes(rows: Sequence[Row]) -> list[str]:
+    """The spread over trainings of one recipe, of which each seed counts once."""
+    recipes = grouped(rows, lambda row: (row.paper_name, row.model, row.recipe, row.record.encoder_weights))
+    firsts = [[row for row in same if row.replicate[0] == 1] for same in recipes.values()]
+    return [_seed_note(sorted(runs, key=lambda row: row.seed)) for runs in firsts if len(runs) > 1]
+
+
+def _seed_note(runs: Sequence[Row]) -> str:
+    spreads = [(short, seed_spread(getattr(row, name) for row in runs)) for name, short in SHORT_NAMES.items()]
+    figures = [f"{short} {percent(one.mean)} ± {percent(one.standard_deviation)}" for short, one in spreads]
+    seeds = ", ".join(str(row.seed) for row in runs)
+    return (
+        f"{runs[0].paper_name}, {runs[0].recipe}, over seeds {seeds}, mean ± standard deviation: {', '.join(figures)}. "
+        "This is how far trainings of the recipe differ."
+    )
 
 
 def _replicate_notes(rows: Sequence[Row]) -> list[str]:

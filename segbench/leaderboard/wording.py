@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 
+from segbench.metrics.resampling import Resampling
 from segbench.record import BoundaryProtocol, Environment, Protocol
 
 __all__ = [
     "UNDEFINED",
     "boundary_text",
+    "certainty_text",
     "duration",
     "machine",
     "millions",
     "percent",
     "points",
     "protocol_text",
+    "rank_text",
     "size_text",
 ]
 
@@ -86,6 +89,22 @@ def _tolerance(boundary: BoundaryProtocol, size: tuple[int, int] | None) -> str:
         return f"{boundary.tolerance:g} pixels"
     share = f"{100 * boundary.tolerance:g} % of the image diagonal"
     return share if size is None else f"{share} ({boundary.tolerance * math.hypot(*size):.3g} pixels)"
+
+
+def rank_text(rank: int | None, tied: bool) -> str:
+    """A place, with ``=`` where it is shared."""
+    return UNDEFINED if rank is None else f"{rank}{'=' if tied else ''}"
+
+
+def certainty_text(resampling: Resampling) -> str:
+    """What intervals and ranks mean, in sentences."""
+    drawn = "block bootstrap" if resampling.runs else "bootstrap of independent images"
+    return (
+        f"[Low, high]: 95 % interval over images, percentiles of {resampling.resamples:,} resamples (seed "
+        f"{resampling.seed}), {drawn}. {resampling.sentence} The interval says nothing of other seeds. Rows of one "
+        "rank (=) are tied: by paired bootstrap in the same resamples, the 95 % interval of the difference in mIoU "
+        "between the best row of the rank and each other one holds 0 (p > 0.05, not corrected for the number of rows)."
+    )
 
 
 def machine(environment: Environment) -> str:

@@ -52,7 +52,7 @@ def test_recipes_are_those_of_the_files(segbench: Segbench) -> None:
 
 def test_everything_is_keyed_by_kind(segbench: Segbench) -> None:
     found = json.loads(segbench("list", "--json").out)
-    assert [*found] == ["models", "datasets", "recipes", "suites"]
+    assert [*found] == ["models", "datasets", "recipes", "suites", "protocols"]
     assert found["recipes"] == json.loads(segbench("list", "recipes", "--json").out)
 
 

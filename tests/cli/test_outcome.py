@@ -76,7 +76,7 @@ def test_the_traceback_shows_where_it_is_asked_for(
         (["run", "fcn-basic"], "Missing option '--dataset'. See 'segbench run --help'."),
         (
             ["run", "fcn-basi", "--dataset", "camvid"],
-            "Unknown model 'fcn-basi'. Did you mean fcn-basic or segnet-basic or fcn-basic-no-addition?",
+            "Unknown model 'fcn-basi'. Did you mean fcn-basic or fcn-8s or fcn-32s?",
         ),
         (["run", "fcn-basic", "--dataset", "camvi"], "Unknown dataset 'camvi'. Did you mean camvid?"),
         (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from segbench.cli.class_table import scores_table
 from segbench.cli.run_table import board_table, run_table, run_tables
 from segbench.console import Cell, Console, Table
-from segbench.leaderboard.table import build_boards
+from segbench.leaderboard.table import Board, build_boards
 from tests.leaderboard import examples
+from tests.leaderboard import test_certainty as certain
 
 INCOMPARABLE = examples.with_paper(comparable=False, reason="trained at another size")
 
@@ -86,6 +89,47 @@ def test_the_longest_names_fit_into_80_columns(
     assert any("99.9 −98.7" in line for line in lines)
 
 
+def certain_board(ids: list[str], *wrong: float) -> Board:
+    found = certain.runs(*wrong, ids=ids)
+    (board,) = build_boards(certain.records(found), certain.reader(found))
+    return board
+
+
+def test_a_board_shows_ranks_and_half_widths() -> None:
+    board = certain_board(certain.NAMES, 0.2, 0.2, 0.4)
+    table = board_table(board)
+    assert [column.title for column in table.columns] == ["#", "model", "G", "C", "mIoU", "BF", "time", "run"]
+    assert [row[0] for row in texts(table)] == ["1=", "1=", "3"]
+    for row, shown in zip(board.rows, texts(table), strict=True):
+        assert row.place is not None and row.mean_iou is not None
+        half = row.place.intervals["mean_iou"].half_width
+        assert half is not None and shown[4] == f"{100 * row.mean_iou:.1f}\n±{100 * half:.1f}"
+    assert any("taken as independent" in note for note in table.notes)
+    assert any("over seeds 0, 1, 2" in note for note in table.notes)
+
+
+def test_a_board_of_a_video_says_so() -> None:
+    notes = board_table(certain_board(certain.VIDEO, 0.2)).notes
+    assert any("drawn in blocks of 7 frames" in note for note in notes)
+
+
+def test_ranks_and_the_longest_names_fit_into_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    board = certain_board(certain.NAMES, 0.2, 0.2)
+    recipe = examples.with_paper(mean_iou=0.999)
+    model = "fcn-basic-no-addition-no-dim-reduction"
+    paper = build_boards([examples.named(0.012, recipe=recipe, model=model)])[0].rows[0].paper
+    rows = [replace(row, model=model, paper=paper) for row in board.rows]
+    Console().result(None, board_table(replace(board, rows=tuple(rows))))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(any(row.run_id in line for line in lines) for row in rows)
+    assert any("99.9 −98.7" in line for line in lines)
+    assert sum("±" in line for line in lines) >= 2
+
+
 def test_a_few_runs_are_shown_class_by_class() -> None:
     records = [examples.named(0.4), examples.named(0.5, model="fcn-basic")]
     classes, together = run_tables(records)
@@ -119,4 +163,5 @@ def test_classes_come_with_their_means() -> None:
         ["mean", "62.5", "40.0", "25.0", "1,000"],
         ["global", "83.5", "", "", ""],
     ]
-    assert table.notes[0].startswith("Percent of 4 images at 30×41. Protocol segbench 1: 255 is ignored. Boundary F1")
+    assert table.notes[0].startswith("Percent of 4 images at 30×41. Protocol segbench 1: 255 is void. ")
+    assert "Boundary F1 per class and image by the matching rule" in table.notes[0]

@@ -244,13 +244,49 @@ def test_boards_are_written_and_found_in_order(tmp_path: Path) -> None:
     assert [(tmp_path / name).read_bytes() for name in names] == before
 
 
-def test_what_is_written_is_the_records_alone(tmp_path: Path) -> None:
+def test_what_is_written_is_the_records_and_their_tallies_alone(tmp_path: Path) -> None:
     run = examples.run()
     save(tmp_path, run)
     markdown, table = write_boards(tmp_path)
-    boards = build_boards([run.record])
+    boards = build_boards([run.record], store.tallies_under(tmp_path))
     assert markdown.read_bytes() == to_markdown(boards).encode()
     assert table.read_bytes() == to_csv(boards).encode()
+
+
+def test_scores_come_with_intervals_and_ranks(tmp_path: Path) -> None:
+    runs = [examples.run(), examples.run(seed=1, wrong=0.6)]
+    save(tmp_path, *runs)
+    markdown, table = write_boards(tmp_path)
+    text = markdown.read_text(encoding="utf-8")
+    best, other = tables(text)[0]
+    assert (best["Rank"], other["Rank"]) == ("1", "2")
+    frame = pd.read_csv(table)
+    assert frame["rank"].tolist() == [1, 2] and frame["rank_tied"].tolist() == [False, False]
+    assert frame["interval_block_length"].tolist() == [1, 1] and frame["interval_resamples"].tolist() == [10_000] * 2
+    for row, shown in zip(frame.to_dict("records"), (best, other), strict=True):
+        for name, short in zip(SCORE_NAMES, ("G", "C", "mIoU", "BF"), strict=True):
+            score, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+            assert low < score < high
+            assert shown[short].replace("*", "") == f"{score:.1f} [{low:.1f}, {high:.1f}]"
+    assert "bootstrap of independent images. The images were taken as independent" in text
+
+
+def test_tied_rows_share_a_rank(tmp_path: Path) -> None:
+    save(tmp_path, examples.run(), examples.run(seed=1))
+    markdown, _ = write_boards(tmp_path)
+    text = markdown.read_text(encoding="utf-8")
+    assert [row["Rank"] for row in tables(text)[0]] == ["1=", "1="]
+    assert "SegNet-Basic, default, over seeds 0, 1, mean ± standard deviation: G " in text
+    assert check_boards(tmp_path) == []
+
+
+def test_damaged_tallies_are_a_finding(tmp_path: Path) -> None:
+    run = examples.run()
+    save(tmp_path, run)
+    write_boards(tmp_path)
+    store.result_files(tmp_path, run.record).tallies.write_bytes(b"nothing")
+    (problem,) = check_boards(tmp_path)
+    assert "tallies" in problem and run.record.run_id in problem
 
 
 def test_without_records_nothing_is_written(tmp_path: Path) -> None:
