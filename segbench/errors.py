@@ -6,6 +6,7 @@ SegbenchError                 exit code 1: a failed run or a finding
     ├── RecipeError           a recipe that does not validate
     ├── NotPreparedError      the dataset has to be prepared first
     ├── DataError             an archive, image or label that is not what it should be
+    │   ├── CorruptImageError an image that cannot be decoded
     │   └── DownloadError     no mirror delivered the file
     ├── CheckpointError       weights that are missing, damaged or for something else
     └── RecordError           a record that is damaged or contradicts another
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 __all__ = [
     "CheckpointError",
+    "CorruptImageError",
     "DataError",
     "DownloadError",
     "NonFiniteLossError",
@@ -64,6 +66,10 @@ class NotPreparedError(UsageError):
 
 class DataError(UsageError):
     """An archive, image or label that is not what it should be."""
+
+
+class CorruptImageError(DataError):
+    """An image or label file whose bytes cannot be decoded; ``--skip-corrupt`` leaves such samples out."""
 
 
 class DownloadError(DataError):

@@ -78,6 +78,8 @@ class DatasetSpec:
         homepage: Where it comes from.
         embedded: Made on the spot, nothing to download.
         submissions: For each split whose labels only an evaluation server has: how it wants predictions.
+        licence_id: The licence as the Hub names it, such as ``apache-2.0``; empty where there is none of that list.
+        redistributable: Whether anybody may pass the images on to everybody; not unless it is stated.
     """
 
     name: str
@@ -91,6 +93,8 @@ class DatasetSpec:
     homepage: str
     embedded: bool = False
     submissions: Mapping[str, Submission] = field(default_factory=lambda: MappingProxyType({}))
+    licence_id: str = ""
+    redistributable: bool = False
 
 
 @dataclass(frozen=True)

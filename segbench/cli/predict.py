@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import commonpath
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,10 @@ def predict_images(
     """Write label maps and overlays of pictures or of a split.
 
     FOLDER/NAME.png holds class ids, which 'segbench score' reads; FOLDER/overlays/NAME.png is to look at.
+
+    A split whose labels only an evaluation server has is written as that server takes it: '--dataset voc2012 --split
+    test' gives palette PNG files FOLDER/results/VOC2012/Segmentation/comp6_test_cls/ID.png (pack them with 'tar czf
+    results.tgz -C FOLDER results').
     """
     if bool(images) == bool(dataset):
         raise UsageError(
@@ -45,4 +50,5 @@ def predict_images(
     else:
         paths = predict_pictures(images or [], weights, folder, device=device, progress=progress)
     values = {"label_maps": [str(path) for path in paths], "overlays": str(folder / "overlays")}
-    console.result(values, f"{len(paths)} label maps in {folder}, overlays in {folder / 'overlays'}.")
+    place = Path(commonpath(path.parent for path in paths)) if paths else folder
+    console.result(values, f"{len(paths)} label maps in {place}, overlays in {folder / 'overlays'}.")

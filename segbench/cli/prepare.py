@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,11 @@ def prepare_dataset(
     force: Annotated[bool, typer.Option("--force", help="Make it again even if it is there.")] = False,
     download_only: Annotated[bool, typer.Option("--download-only", help="Fetch the sources and stop there.")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Take what the sources hold; boards refuse it.")] = False,
+    skip_corrupt: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Leave out up to N images that cannot be decoded, and list them.")
+    ] = 0,
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Processes; one for each processor.")] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Draw a contact sheet and class frequencies.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -49,12 +55,19 @@ def prepare_dataset(
         force=force,
         download_only=download_only,
         partial=partial,
+        skip_corrupt=skip_corrupt,
+        jobs=jobs,
         progress=console.progress(),
     )
     if prepared is None:
         console.result({"dataset": dataset, "downloaded": True})
-    else:
-        console.result(_values(prepared), _table(prepared))
+        return
+    sheets = None
+    if preview:
+        from segbench.cli.show import write_sheets
+
+        sheets = write_sheets(prepared, console)
+    console.result({**_values(prepared), "preview": sheets}, _table(prepared))
 
 
 def _values(prepared: PreparedDataset) -> dict[str, Any]:
@@ -65,6 +78,7 @@ def _values(prepared: PreparedDataset) -> dict[str, Any]:
         "folder": str(prepared.folder),
         "fresh": prepared.fresh,
         "partial": manifest.partial,
+        "skipped": [asdict(sample) for sample in manifest.skipped],
         "size": None if manifest.size is None else list(manifest.size),
         "counts": manifest.counts,
         "fingerprint": manifest.fingerprint,
@@ -84,5 +98,7 @@ def _table(prepared: PreparedDataset) -> Table:
     shares = [[*split.pixels, split.void_pixels] for split in manifest.splits.values()]
     totals = [split.num_pixels for split in manifest.splits.values()]
     for number, name in enumerate([*manifest.class_names, "void"]):
-        rows.append([name, *(percent(share[number] / total) for share, total in zip(shares, totals, strict=True))])
+        # A split whose labels are not published has no pixels to share.
+        parts = (share[number] / total if total else None for share, total in zip(shares, totals, strict=True))
+        rows.append([name, *map(percent, parts)])
     return Table(columns, rows, f"{manifest.dataset} {manifest.variant}", [f"Folder: {prepared.folder}"])

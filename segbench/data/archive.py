@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, BinaryIO, NamedTuple, NoReturn, Self, cast
+from typing import IO, Any, BinaryIO, NamedTuple, NoReturn, Protocol, Self, cast
 
 from segbench.data.compressed import DecompressedFile
 from segbench.data.download import Remote, fetch
@@ -45,6 +45,10 @@ _MAGIC = {
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
 }
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 def open_tree(path: Path, limits: Limits = DEFAULT_LIMITS) -> Tree:
@@ -76,7 +80,10 @@ class Tree(ABC):
 
     Attributes:
         path: The folder or archive.
+        sequential: Going back costs decompression, so files are best taken in stored order (``stream``).
     """
+
+    sequential = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -92,6 +99,22 @@ class Tree(ABC):
 
         Costs what the file costs in a folder, zip and plain tar; in a tar.gz also the decompression of some MiB before
         it; in a tar.bz2 or tar.xz, when ``name`` lies before the last one read, of all before it: use ``stream``.
+
+        Raises:
+            DataError: No such file, or it is damaged.
+        """
+
+    @abstractmethod
+    def size(self, name: str) -> int:
+        """Bytes of one file.
+
+        Raises:
+            DataError: No such file.
+        """
+
+    @abstractmethod
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Content of one file in pieces of at most 1 MiB, for those that are too large to hold.
 
         Raises:
             DataError: No such file, or it is damaged.
@@ -152,6 +175,27 @@ class _FolderTree(Tree):
         with naming(self.path, name):
             return (self.path / name).read_bytes()
 
+    def size(self, name: str) -> int:
+        if name not in self._names:
+            _missing(self.path, name)
+        with naming(self.path, name):
+            return (self.path / name).stat().st_size
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        expected = self.size(name)
+        with naming(self.path, name), (self.path / name).open("rb") as handle:
+            yield from _pieces(handle, expected)
+
+
+def _pieces(handle: _Readable, size: int) -> Iterator[bytes]:
+    """The next ``size`` bytes of ``handle``."""
+    while size > 0:
+        piece = handle.read(min(size, _MIB))
+        if not piece:
+            raise EOFError("it is truncated")
+        size -= len(piece)
+        yield piece
+
 
 def _files_below(root: Path) -> Iterator[str]:
     """Names of the regular files; links are followed, a link to a folder around itself is refused."""
@@ -196,6 +240,17 @@ class _ZipTree(Tree):
                 raise EOFError("it is truncated")
             return data
 
+    def size(self, name: str) -> int:
+        info = self._members.get(name)
+        if info is None:
+            _missing(self.path, name)
+        return info.file_size
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        expected = self.size(name)
+        with naming(self.path, name), self._zip.open(self._members[name]) as handle:
+            yield from _pieces(handle, expected)
+
     def close(self) -> None:
         self._zip.close()
 
@@ -231,6 +286,7 @@ class _Extent(NamedTuple):
 class _TarTree(Tree):
     def __init__(self, path: Path, kind: str, limits: Limits) -> None:
         super().__init__(path)
+        self.sequential = kind != "tar"
         self._data: BinaryIO | DecompressedFile = path.open("rb") if kind == "tar" else DecompressedFile(path, kind)
         try:
             self._members = _tar_members(path, self._data, limits)
@@ -254,6 +310,18 @@ class _TarTree(Tree):
             if len(data) != extent.size:
                 raise EOFError("it is truncated")
             return data
+
+    def size(self, name: str) -> int:
+        extent = self._members.get(name)
+        if extent is None:
+            _missing(self.path, name)
+        return extent.size
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        expected = self.size(name)
+        with naming(self.path, name):
+            self._data.seek(self._members[name].start)
+            yield from _pieces(self._data, expected)
 
     def close(self) -> None:
         self._data.close()

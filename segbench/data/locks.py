@@ -14,12 +14,13 @@ __all__ = ["making"]
 
 
 @contextmanager
-def making(target: Path, progress: Progress = SILENT) -> Iterator[None]:
+def making(target: Path, progress: Progress = SILENT, keep: Path | None = None) -> Iterator[None]:
     """Holds the lock of ``target`` and first removes what killed makers of it left behind.
 
     Args:
         target: The folder to be made; the lock file lies beside it.
         progress: Told when another process holds the lock.
+        keep: What a killed maker may have left and the next one takes up.
     """
     from filelock import FileLock, Timeout
 
@@ -31,15 +32,17 @@ def making(target: Path, progress: Progress = SILENT) -> Iterator[None]:
         progress.message(f"Another segbench is making {target}; waiting for it.")
         lock.acquire()
     try:
-        _remove_leftovers(target)
+        _remove_leftovers(target, keep)
         yield
     finally:
         lock.release()
 
 
-def _remove_leftovers(target: Path) -> None:
+def _remove_leftovers(target: Path, keep: Path | None) -> None:
     for suffix in ("partial", "old"):
         for leftover in target.parent.glob(f".{escape(target.name)}.*.{suffix}"):
+            if leftover == keep:
+                continue
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:

@@ -6,19 +6,22 @@ is its last file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, overload
 
 from segbench import homes
 from segbench.atomic import new_folder
-from segbench.data.assembly import Assembly
+from segbench.data.assembly import Assembly, ChangedSourceError
 from segbench.data.disk import writing
+from segbench.data.hub_repository import is_hub
 from segbench.data.locks import making
 from segbench.data.sample import Source, SourceFactory, SourceOptions
+from segbench.data.work_folder import remove_work, work_folder, work_key, work_path
+from segbench.data.workers import available
 from segbench.errors import DataError, NotPreparedError, UnknownNameError
 from segbench.manifest import MANIFEST_FILE, Manifest
 from segbench.progress import SILENT, Progress
@@ -28,7 +31,9 @@ from segbench.specs import DatasetSpec, VariantSpec
 if TYPE_CHECKING:
     import datasets
 
-__all__ = ["PreparedDataset", "ensure_prepared", "find_prepared", "find_variant", "load", "prepare"]
+SAMPLES_PER_PROCESS = 16
+
+__all__ = ["PreparedDataset", "ensure_prepared", "find_prepared", "find_variant", "load", "prepare", "prepared_folder"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ def prepare(
     force: bool = False,
     download_only: Literal[False] = False,
     partial: bool = False,
+    skip_corrupt: int = 0,
+    jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> PreparedDataset: ...
 @overload
@@ -81,6 +88,8 @@ def prepare(
     force: bool = False,
     download_only: bool,
     partial: bool = False,
+    skip_corrupt: int = 0,
+    jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> PreparedDataset | None: ...
 def prepare(
@@ -92,6 +101,8 @@ def prepare(
     force: bool = False,
     download_only: bool = False,
     partial: bool = False,
+    skip_corrupt: int = 0,
+    jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> PreparedDataset | None:
     """Makes a dataset ready for training and evaluation; does nothing where that is done already.
@@ -104,6 +115,9 @@ def prepare(
         force: Make it again even if it is there.
         download_only: Fetch and open the sources, and stop there.
         partial: Take what the sources hold of the official lists; the manifest says so and boards refuse it.
+        skip_corrupt: Leave out up to this many samples that cannot be decoded; the manifest lists them, and boards
+            refuse the result.
+        jobs: Processes that decode and encode; ``None``: one for each processor. The result does not depend on it.
         progress: Where the work is reported.
 
     Returns:
@@ -112,6 +126,7 @@ def prepare(
     Raises:
         UnknownNameError: No such dataset or variant.
         DataError: A source is missing, incomplete or not what it should be.
+        CorruptImageError: More samples cannot be decoded than may be left out.
         DownloadError: No mirror delivered a file.
     """
     spec, configuration = find_variant(dataset, variant)
@@ -120,13 +135,14 @@ def prepare(
         with _open_source(spec, configuration, options):
             progress.message(f"The sources of {dataset} {configuration.name} are here.")
         return None
-    folder = _folder(spec, configuration)
-    with writing(folder), making(folder, progress):
+    folder = prepared_folder(spec, configuration)
+    with writing(folder), making(folder, progress, keep=work_path(folder)):
         existing = None if force else _existing(spec, configuration)
-        if existing is not None and _satisfies(existing.manifest, options):
+        if existing is not None and _satisfies(existing.manifest, configuration, options, skip_corrupt):
+            remove_work(folder)
             progress.message(f"{dataset} {configuration.name} is prepared already: {folder}")
             return existing
-        manifest = _make(spec, configuration, options, folder)
+        manifest = _Making(spec, configuration, options, folder, skip_corrupt, jobs).manifest()
     progress.message(f"Prepared {dataset} {configuration.name}: {_describe(manifest)} in {folder}")
     return PreparedDataset(folder, manifest, fresh=True)
 
@@ -179,7 +195,8 @@ def load(dataset: str, variant: str | None = None) -> datasets.DatasetDict:
     return found
 
 
-def _folder(spec: DatasetSpec, variant: VariantSpec) -> Path:
+def prepared_folder(spec: DatasetSpec, variant: VariantSpec) -> Path:
+    """Where a variant lies when it is prepared."""
     return homes.data_home() / spec.name / variant.name
 
 
@@ -189,7 +206,7 @@ def _command(spec: DatasetSpec, variant: VariantSpec) -> str:
 
 
 def _existing(spec: DatasetSpec, variant: VariantSpec) -> PreparedDataset | None:
-    folder = _folder(spec, variant)
+    folder = prepared_folder(spec, variant)
     if not (folder / MANIFEST_FILE).is_file():
         return None
     try:
@@ -198,8 +215,17 @@ def _existing(spec: DatasetSpec, variant: VariantSpec) -> PreparedDataset | None
         raise DataError(error.message, f"Run: {_command(spec, variant)} --force") from error
 
 
-def _satisfies(manifest: Manifest, options: SourceOptions) -> bool:
-    return (options.size in (None, manifest.size)) and (options.partial or not manifest.partial)
+def _satisfies(manifest: Manifest, variant: VariantSpec, options: SourceOptions, skip_corrupt: int) -> bool:
+    if options.size not in (None, manifest.size):
+        return False
+    return not manifest.partial or options.partial or _lacks_only_skipped(manifest, variant, skip_corrupt)
+
+
+def _lacks_only_skipped(manifest: Manifest, variant: VariantSpec, skip_corrupt: int) -> bool:
+    """Whether it is all of the dataset but samples that may be left out."""
+    found = Counter(manifest.counts) + Counter(sample.split for sample in manifest.skipped)
+    complete = all(found[split] >= count for split, count in variant.counts.items())
+    return complete and 0 < len(manifest.skipped) <= skip_corrupt
 
 
 def _describe(manifest: Manifest) -> str:
@@ -208,14 +234,58 @@ def _describe(manifest: Manifest) -> str:
 
 
 def _open_source(spec: DatasetSpec, variant: VariantSpec, options: SourceOptions) -> AbstractContextManager[Source]:
+    if any(map(is_hub, options.sources)):
+        from segbench.data import hub_source
+
+        return hub_source.open_source(spec, variant, options)
     factory: SourceFactory = import_object(spec.source)
     return factory(variant, options)
 
 
-def _make(spec: DatasetSpec, variant: VariantSpec, options: SourceOptions, folder: Path) -> Manifest:
-    with (
-        _open_source(spec, variant, options) as source,
-        new_folder(folder) as target,
-        TemporaryDirectory(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent) as scratch,
-    ):
-        return Assembly(spec, variant, options, source).write(target, Path(scratch))
+@dataclass(frozen=True)
+class _Making:
+    """The making of one folder."""
+
+    spec: DatasetSpec
+    variant: VariantSpec
+    options: SourceOptions
+    folder: Path
+    skip_corrupt: int
+    jobs: int | None
+
+    def manifest(self) -> Manifest:
+        """Makes the folder; goes on with what a killed preparation finished, if that is of the same source."""
+        try:
+            return self._attempt()
+        except ChangedSourceError:
+            self.options.progress.message(
+                "The source has changed since the preparation was interrupted; starting anew."
+            )
+            return self._attempt()
+
+    def _attempt(self) -> Manifest:
+        key = work_key(self.spec, self.variant, self.options.size)
+        with _open_source(self.spec, self.variant, self.options) as source, work_folder(self.folder, key) as work:
+            assembly = Assembly(
+                *(self.spec, self.variant, self.options, source), self._processes(source), self.skip_corrupt
+            )
+            assembly.fill(work)
+            with new_folder(self.folder) as target:
+                manifest = assembly.complete(work, target)
+                self._check_known(manifest)
+        return manifest
+
+    def _processes(self, source: Source) -> int:
+        """One where the work is done before another process would be up."""
+        total = sum(source.counts.values())
+        return min(available(), total // SAMPLES_PER_PROCESS) if self.jobs is None else min(self.jobs, total)
+
+    def _check_known(self, manifest: Manifest) -> None:
+        known = self.variant.known_fingerprint
+        comparable = known and not manifest.partial and manifest.size == self.variant.size
+        if comparable and manifest.fingerprint != known:
+            raise DataError(
+                f"{self.spec.name} {self.variant.name} has the fingerprint {manifest.fingerprint[:16]}; "
+                f"the complete dataset has {known[:16]}: ids, images or labels differ.",
+                "Take the official source (segbench prepare without --from downloads it).",
+            )

@@ -1,8 +1,9 @@
 """Decoded images as flat files that training maps into memory: no PNG is decoded twice.
 
 A split is three files in ``<raw cache home>/<dataset>/<variant>/<fingerprint>/<split>``: ``images.bin`` (RGB pixels of
-all images, one after the other), ``labels.bin`` (their ids) and ``index.json`` (ids, sizes and the manifest). Reading
-needs numpy alone, so the folder can be copied to a machine that has nothing else.
+all images, one after the other), ``labels.bin`` (their ids; empty where only a server has them) and ``index.json``
+(ids, sizes and the manifest). Reading needs numpy alone, so the folder can be copied to a machine that has nothing
+else.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from segbench import homes
 from segbench.atomic import new_folder, write_json
-from segbench.data.codec import decode_ids, decode_rgb
+from segbench.data.codec import decode_ids, decode_rgb, header_size
 from segbench.data.disk import writing
 from segbench.data.fingerprint import SplitHash
 from segbench.data.locks import making
@@ -155,7 +156,7 @@ def _intact(folder: Path, manifest: Manifest, split: str) -> RawSplit | None:
 
 def _make(prepared: PreparedDataset, split: str, folder: Path, progress: Progress) -> RawSplit:
     manifest = prepared.manifest
-    needed = BYTES_PER_PIXEL * manifest.splits[split].num_pixels
+    needed = _needed_bytes(prepared, split)
     title = f"{manifest.dataset} {manifest.variant} {split}"
     _check_free(folder.parent, needed, title)
     progress.message(f"Decoding {title} once into the raw cache: {needed / MIB:.0f} MiB in {folder}")
@@ -164,6 +165,16 @@ def _make(prepared: PreparedDataset, split: str, folder: Path, progress: Progres
         index = {"schema": SCHEMA, "split": split, "ids": ids, "sizes": sizes, "manifest": manifest.to_json()}
         write_json(target / INDEX_FILE, index)
     return RawSplit.open(folder)
+
+
+def _needed_bytes(prepared: PreparedDataset, split: str) -> int:
+    summary = prepared.manifest.splits[split]
+    if summary.labelled:
+        return BYTES_PER_PIXEL * summary.num_pixels
+    # Pixels without labels are not in the manifest's figures.
+    rows = _encoded(prepared, split)
+    sizes = (header_size(row["image"]["bytes"], f"{row['id']} in {prepared.folder}") for row in rows)
+    return (BYTES_PER_PIXEL - 1) * sum(height * width for height, width in sizes)
 
 
 def _check_free(parent: Path, needed: int, title: str) -> None:
@@ -185,9 +196,10 @@ def _write_pixels(
         for sample_id, image, label in _decoded(prepared, split, progress):
             content.add(sample_id, image, label)
             images.write(image.tobytes())
-            labels.write(label.tobytes())
+            if label is not None:
+                labels.write(label.tobytes())
             ids.append(sample_id)
-            sizes.append([*label.shape])
+            sizes.append([*image.shape[:2]])
     if content.hexdigest() != prepared.manifest.splits[split].fingerprint:
         raise _damaged(prepared, f"the content of {split} is not what the manifest says")
     return ids, sizes
@@ -195,12 +207,13 @@ def _write_pixels(
 
 def _decoded(
     prepared: PreparedDataset, split: str, progress: Progress
-) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
+) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]]:
     rows = _encoded(prepared, split)
     with progress.task(f"decode {split}", len(rows), "images") as bar:
         for row in rows:
             where = f"{row['id']} in {prepared.folder}"
-            yield row["id"], decode_rgb(row["image"]["bytes"], where), decode_ids(row["label"]["bytes"], where)
+            label = None if row["label"] is None else decode_ids(row["label"]["bytes"], where)
+            yield row["id"], decode_rgb(row["image"]["bytes"], where), label
             bar.advance()
 
 

@@ -41,7 +41,7 @@ class RawSplit:
         self.sizes = sizes
         self._ends = np.cumsum(sizes[:, 0] * sizes[:, 1])
         self._images = _mapped(folder / IMAGES_FILE, 3 * self.num_pixels)
-        self._labels = _mapped(folder / LABELS_FILE, self.num_pixels)
+        self._labels = _mapped(folder / LABELS_FILE, self.num_pixels if self.labelled else 0)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -62,6 +62,11 @@ class RawSplit:
         return type(self).open, (self.folder,)
 
     @property
+    def labelled(self) -> bool:
+        """Whether it has labels; those of some test splits only an evaluation server has."""
+        return self.manifest.splits[self.split].labelled
+
+    @property
     def num_pixels(self) -> int:
         """Pixels of all images together."""
         return int(self._ends[-1]) if len(self.ids) else 0
@@ -78,7 +83,12 @@ class RawSplit:
         return self._images[3 * start : 3 * (start + height * width)].reshape(height, width, 3)
 
     def label(self, index: int) -> NDArray[np.uint8]:
-        """Class ids of one image, uint8 [H, W]: 0..C-1 and 255."""
+        """Class ids of one image, uint8 [H, W]: 0..C-1 and 255.
+
+        Raises:
+            UsageError: The split has no labels.
+        """
+        self.manifest.require_labels(self.split)
         start, height, width = self._place(index)
         return self._labels[start : start + height * width].reshape(height, width)
 
@@ -96,7 +106,9 @@ class RawSplit:
 
         Raises:
             DataError: The images of the split differ in size.
+            UsageError: The split has no labels.
         """
+        self.manifest.require_labels(self.split)
         height, width = self._common_size()
         return self._labels.reshape(-1, height, width)[np.asarray(indices, dtype=np.int64)]
 

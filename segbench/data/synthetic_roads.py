@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["COUNTS", "DEFAULT_SIZE", "FIRST_SEEDS", "SYNTHETIC_ROADS", "scene"]
+__all__ = ["COUNTS", "DEFAULT_SIZE", "FIRST_SEEDS", "SYNTHETIC_ROADS", "official_ids", "scene", "scene_id"]
 
 COUNTS = MappingProxyType({"train": 240, "validation": 40, "test": 80})
 DEFAULT_SIZE = (96, 128)
@@ -30,7 +30,12 @@ FIRST_SEEDS = MappingProxyType({"train": 0, "validation": 1_000_000, "test": 2_0
 
 def _variant(size: tuple[int, int]) -> VariantSpec:
     return VariantSpec(
-        name=f"{size[0]}x{size[1]}-11", class_names=CLASS_NAMES, palette=PALETTE, counts=COUNTS, size=size
+        name=f"{size[0]}x{size[1]}-11",
+        class_names=CLASS_NAMES,
+        palette=PALETTE,
+        counts=COUNTS,
+        size=size,
+        official_ids="segbench.data.synthetic_roads:official_ids",
     )
 
 
@@ -46,8 +51,21 @@ SYNTHETIC_ROADS = DATASETS.add(
         citation="segbench, synthetic-roads: procedural street scenes.",
         homepage="",
         embedded=True,
+        licence_id="apache-2.0",
+        redistributable=True,
     )
 )
+
+
+def official_ids(split: str) -> tuple[str, ...]:
+    """The ids of a split in their order: each names its seed."""
+    first = FIRST_SEEDS[split]
+    return tuple(scene_id(split, seed) for seed in range(first, first + COUNTS[split]))
+
+
+def scene_id(split: str, seed: int) -> str:
+    """The id of the scene of ``seed`` in a split."""
+    return f"{split}-{seed:07d}"
 
 
 def scene(seed: int, size: tuple[int, int] = DEFAULT_SIZE) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

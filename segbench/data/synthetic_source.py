@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segbench.data.roads.scene import check_size, paint
-from segbench.data.sample import Sample, SourceArchive, SourceOptions
-from segbench.data.synthetic_roads import DEFAULT_SIZE, FIRST_SEEDS
+from segbench.data.sample import LateSample, Sample, SourceArchive, SourceOptions
+from segbench.data.synthetic_roads import DEFAULT_SIZE, FIRST_SEEDS, scene_id
 from segbench.errors import UsageError
 from segbench.specs import VariantSpec
 
@@ -33,12 +33,12 @@ class ScenesBySeed:
     archives: tuple[SourceArchive, ...] = ()
     partial: bool = False
 
-    def samples(self, split: str) -> Iterator[Sample]:
-        """Draws the scenes of ``split`` in the order of their seeds; the id names the seed."""
+    def samples(self, split: str) -> Iterator[LateSample]:
+        """The scenes of ``split`` in the order of their seeds, drawn when they are looked at; the id names the seed."""
         first = FIRST_SEEDS[split]
         for seed in range(first, first + self.counts[split]):
-            image, label = paint(seed, self.size)
-            yield Sample(id=f"{split}-{seed:07d}", image=_as_png(image), label=label)
+            sample_id = scene_id(split, seed)
+            yield LateSample(sample_id, _drawn, sample_id, seed, self.size)
 
 
 @contextmanager
@@ -53,6 +53,11 @@ def open_source(variant: VariantSpec, options: SourceOptions) -> Iterator[Scenes
     size = options.size or variant.size or DEFAULT_SIZE
     check_size(size)
     yield ScenesBySeed(variant.counts, size)
+
+
+def _drawn(sample_id: str, seed: int, size: tuple[int, int]) -> Sample:
+    image, label = paint(seed, size)
+    return Sample(sample_id, _as_png(image), label)
 
 
 def _as_png(image: NDArray[np.uint8]) -> bytes:

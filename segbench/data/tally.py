@@ -1,16 +1,16 @@
-"""Counts classes while samples pass: what the manifest says about a split."""
+"""Adds up the figures of samples: what the manifest says about a split."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from segbench.data.fingerprint import SplitHash
+from segbench.errors import DataError
 from segbench.manifest import ClassCount, SplitSummary
 from segbench.specs import IGNORE_INDEX
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from segbench.data.row import Measure
 
 __all__ = ["SplitTally"]
 
@@ -19,45 +19,42 @@ class SplitTally:
     """Pixels and images per label value, image sizes and the fingerprint of one split."""
 
     def __init__(self, num_classes: int) -> None:
-        import numpy as np
-
         self.num_classes = num_classes
         self.sizes: set[tuple[int, int]] = set()
         self._num_images = 0
         self._hash = SplitHash()
-        self._pixels = np.zeros(256, dtype=np.int64)
-        self._images = np.zeros(256, dtype=np.int64)
-        self._image_pixels = np.zeros(256, dtype=np.int64)
+        self._labelled: bool | None = None
+        self._pixels = [0] * 256
+        self._images = [0] * 256
+        self._image_pixels = [0] * 256
 
-    def add(self, sample_id: str, image: NDArray[np.uint8], label: NDArray[np.uint8]) -> list[int]:
-        """Counts one sample and returns the class ids present in it, ascending.
+    def add(self, sample: Measure) -> None:
+        """Counts one sample; one without a label counts as an image and has no pixels.
 
-        Args:
-            sample_id: Its id.
-            image: RGB pixels, uint8 [H, W, 3].
-            label: Ids 0..C-1 and 255, uint8 [H, W].
+        Raises:
+            DataError: It has a label and the samples before have none, or the other way round.
         """
-        import numpy as np
-
-        counts = np.bincount(label.ravel(), minlength=256)
-        present = counts > 0
-        self._pixels += counts
-        self._images += present
-        self._image_pixels += present * label.size
+        if self._labelled not in (None, sample.pixels is not None):
+            has, have = ("has no label", "have") if self._labelled else ("has a label", "have none")
+            raise DataError(f"{sample.id} {has} but others of its split {have}.")
+        self._labelled = sample.pixels is not None
         self._num_images += 1
-        self.sizes.add((label.shape[0], label.shape[1]))
-        self._hash.add(sample_id, image, label)
-        return [int(value) for value in np.flatnonzero(present[: self.num_classes])]
+        self.sizes.add(sample.size)
+        self._hash.add_digest(bytes.fromhex(sample.digest))
+        for value, count in (sample.pixels or {}).items():
+            self._pixels[value] += count
+            self._images[value] += 1
+            self._image_pixels[value] += sample.size[0] * sample.size[1]
 
     def summary(self) -> SplitSummary:
         """The figures of all samples so far."""
         return SplitSummary(
             num_images=self._num_images,
-            num_pixels=int(self._pixels.sum()),
+            num_pixels=sum(self._pixels),
             classes=tuple(self._count(label) for label in range(self.num_classes)),
             void=self._count(IGNORE_INDEX),
             fingerprint=self._hash.hexdigest(),
         )
 
     def _count(self, label: int) -> ClassCount:
-        return ClassCount(int(self._pixels[label]), int(self._images[label]), int(self._image_pixels[label]))
+        return ClassCount(self._pixels[label], self._images[label], self._image_pixels[label])

@@ -37,8 +37,13 @@ class NamedTree:
 
     def record(self, name: str, content: bytes) -> str:
         """Takes ``content`` into the digest as the file ``name`` and returns its own sha256 in hex."""
-        digest = self._digests[name] = hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256(content).hexdigest()
+        self.record_digest(name, digest)
         return digest
+
+    def record_digest(self, name: str, digest: str) -> None:
+        """Takes the file ``name`` into the digest by its own sha256, where its content is too large to hold."""
+        self._digests[name] = digest
 
     def content_digest(self) -> str:
         """sha256 over the lines ``<name> <sha256>`` of the recorded files, sorted by name."""

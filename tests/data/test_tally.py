@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from segbench.data.fingerprint import SplitHash, combine
+from segbench.data.row import measure
 from segbench.data.tally import SplitTally
+from segbench.errors import DataError
 from segbench.manifest import ClassCount
 from tests.data import toy
 
@@ -27,13 +29,36 @@ def reference(value: int) -> ClassCount:
 
 def test_counts_are_those_of_a_slow_loop() -> None:
     tally = SplitTally(num_classes=4)
-    present = [tally.add(*sample) for sample in SAMPLES]
+    measures = [measure(*sample) for sample in SAMPLES]
+    for sample in measures:
+        tally.add(sample)
     summary = tally.summary()
     assert summary.classes == tuple(reference(value) for value in range(4))
     assert summary.void == reference(255)
     assert (summary.num_images, summary.num_pixels) == (3, sum(label.size for _, _, label in SAMPLES))
-    assert present == [sorted({int(entry) for entry in label.flat} - {255}) for _, _, label in SAMPLES]
+    assert [sample.class_ids for sample in measures] == [
+        sorted({int(entry) for entry in label.flat} - {255}) for _, _, label in SAMPLES
+    ]
     assert tally.sizes == set(toy.SIZES)
+
+
+def test_without_labels_images_count_and_pixels_do_not() -> None:
+    tally = SplitTally(num_classes=4)
+    for sample_id, image, _ in SAMPLES:
+        tally.add(measure(sample_id, image, None))
+    summary = tally.summary()
+    assert (summary.num_images, summary.num_pixels, summary.labelled) == (3, 0, False)
+    assert {*summary.classes, summary.void} == {ClassCount(0, 0, 0)}
+    assert tally.sizes == set(toy.SIZES)
+
+
+@pytest.mark.parametrize("labelled_first", [True, False])
+def test_a_split_has_labels_or_none(labelled_first: bool) -> None:
+    (first, image, label), second, _ = SAMPLES
+    tally = SplitTally(num_classes=4)
+    tally.add(measure(first, image, label if labelled_first else None))
+    with pytest.raises(DataError, match="id1 has no label but others" if labelled_first else "id1 has a label but oth"):
+        tally.add(measure(*second[:2], None if labelled_first else second[2]))
 
 
 def split_hash(samples: list[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]], object]]) -> str:

@@ -7,8 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from segbench.engine.batches import epoch_batches, resize_images, resize_labels, to_tensors, training_batch
+from segbench.errors import DataError
 from segbench.recipe import Augmentation
 from tests.engine.tiny import Drawn
 
@@ -114,3 +116,31 @@ def test_images_stay_in_0_to_255(batch: int) -> None:
     images, _ = training_batch(Drawn(), np.arange(batch), (20, 30), FLIP, (0, 0), CPU)
     assert images.min() >= 0
     assert images.max() <= 255
+
+
+class OfManySizes(Drawn):
+    """Drawn images, every other one narrower."""
+
+    def label(self, index: int) -> NDArray[np.uint8]:
+        return Drawn().label(index)[:, : 48 - 16 * (index % 2)]
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        return Drawn().image(index)[:, : 48 - 16 * (index % 2)]
+
+
+def test_images_of_several_sizes_are_resized_one_by_one() -> None:
+    split = OfManySizes()
+    images, labels = to_tensors(split, np.array([0, 1, 2]), CPU, (16, 16))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    for place in range(3):
+        alone = to_tensors(split, np.array([place]), CPU)
+        assert torch.equal(images[place], resize_images(alone[0], (16, 16))[0])
+        assert torch.equal(labels[place], resize_labels(alone[1], (16, 16))[0])
+
+
+def test_images_of_several_sizes_need_one() -> None:
+    with pytest.raises(
+        DataError, match=r"^The images of a batch differ in size \(32x32, 32x48\)\. Set input_size in the"
+    ):
+        training_batch(OfManySizes(), np.array([0, 1]), None, NONE, (0, 0), CPU)
+    assert training_batch(OfManySizes(), np.array([1]), None, NONE, (0, 0), CPU)[0].shape == (1, 3, 32, 32)
