@@ -192,7 +192,7 @@ def few() -> VariantSpec:
 
 def drawn(split: str, options: SourceOptions | None = None) -> list[Sample]:
     with open_source(few(), options or SourceOptions()) as source:
-        samples = list(source.samples(split))
+        samples = [sample.made for sample in source.samples(split)]
         assert len(samples) == source.counts[split]
         assert source.archives == () and not source.partial
     return samples
