@@ -41,6 +41,7 @@ _LARGEST_TABLE = 1 << 16
 # Pixels looked at in one go, and counted one by one in one go (eight bytes each on the way).
 _PART = 1 << 18
 _SINGLE_PIXELS = 1 << 16
+_VOID_BYTE = 255
 
 
 @dataclass(frozen=True)
@@ -239,20 +240,70 @@ def _counted(truth: Integers, guess: Integers, num_classes: int, ignore_index: i
 
 def _part(truth: Integers, guess: Integers, num_classes: int, ignore_index: int) -> Counted:
     """The same of a part of the maps."""
+    if truth.dtype == guess.dtype == np.uint8:
+        return _part_of_bytes(truth, guess, num_classes, ignore_index)
     (truth, true_codes), (guess, ids) = (_narrow(values, num_classes, ignore_index) for values in (truth, guess))
     width = num_classes + 2
-    bytes_only = truth.dtype == guess.dtype == np.uint8
+    starts, lengths = _runs(truth, guess, _SHORTEST_RUN)
+    if lengths is None:
+        return np.unique(true_codes.take(truth) * width + ids.take(guess), return_counts=True)
+    return _merged(true_codes.take(truth.take(starts)) * width + ids.take(guess.take(starts)), lengths, width)
+
+
+def _part_of_bytes(truth: Integers, guess: Integers, num_classes: int, ignore_index: int) -> Counted:
+    starts, lengths = _runs(truth, guess, _SHORTEST_RUN_OF_BYTES)
+    if lengths is not None:
+        truth, guess = truth.take(starts), guess.take(starts)
+    if ignore_index == _VOID_BYTE > num_classes and truth.size:
+        # Adding 1 makes classes 1..K and void 0, since bytes wrap: no table is needed for what is prepared.
+        true, predicted = truth + np.uint8(1), guess + np.uint8(1)
+        if max(true.max(), predicted.max()) <= num_classes:
+            return _counted_wrapped(true, predicted, lengths, num_classes)
+    table, width = _byte_table(num_classes, ignore_index), num_classes + 2
+    if lengths is not None:
+        return _merged(table.take(truth) * width + table.take(guess), lengths, width)
+    seen, count = _counted_bytes(truth, guess)
+    return _merged(table.take(seen & 255) * width + table.take(seen >> 8), count, width)
+
+
+def _runs(truth: Integers, guess: Integers, shortest: int) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+    """Where runs of equal pairs start and how long they are; no lengths where they are too short to be worth it."""
     changes = _changes(truth, guess)
-    if truth.size >= (_SHORTEST_RUN_OF_BYTES if bytes_only else _SHORTEST_RUN) * np.count_nonzero(changes):
-        starts = true_positions(changes)
-        code = true_codes.take(truth.take(starts))
-        code *= width
-        code += ids.take(guess.take(starts))
-        return _merged(code, np.diff(starts, append=truth.size), width)
-    if bytes_only:
-        seen, count = _counted_bytes(truth, guess)
-        return _merged(true_codes.take(seen & 255) * width + ids.take(seen >> 8), count, width)
-    return np.unique(true_codes.take(truth) * width + ids.take(guess), return_counts=True)
+    if truth.size < shortest * np.count_nonzero(changes):
+        return np.empty(0, np.intp), None
+    starts = true_positions(changes)
+    lengths = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
+    lengths[-1:] = truth.size - starts[-1:]
+    return starts, lengths
+
+
+def _counted_wrapped(
+    true: Integers, predicted: Integers, lengths: NDArray[np.intp] | None, num_classes: int
+) -> Counted:
+    """Pairs of bytes that are 1 more than the class, 0 for void, with counts."""
+    side = num_classes + 1
+    kind = np.uint8 if side * side <= 256 else np.uint16
+    counts = np.zeros(side * side, np.int64 if lengths is None else np.float64)
+    for begin in range(0, true.size, _SINGLE_PIXELS):
+        part = slice(begin, begin + _SINGLE_PIXELS)
+        code = np.multiply(true[part], side, dtype=kind)
+        np.add(code, predicted[part], out=code)
+        # Weights are float64, exact below 2**53 pixels.
+        found = np.bincount(code, None if lengths is None else lengths[part])
+        counts[: found.size] += found
+    counts = counts.take(_unwrapped(side))
+    seen = np.flatnonzero(counts)
+    # true * (K + 1) + predicted becomes true * (K + 2) + predicted.
+    return seen + seen // side, counts.take(seen).astype(np.int64)
+
+
+@lru_cache(maxsize=32)
+def _unwrapped(side: int) -> NDArray[np.intp]:
+    """Where the pairs of wrapped bytes lie in the order of class ids with void behind them."""
+    order = np.roll(np.arange(side * side).reshape(side, side), -1, axis=(0, 1)).ravel()
+    order.setflags(write=False)
+    return order
 
 
 def _narrow(values: Integers, num_classes: int, ignore_index: int) -> tuple[Integers, NDArray[np.intp]]:
@@ -298,7 +349,7 @@ def _counted_bytes(truth: Integers, guess: Integers) -> Counted:
     return seen, counts.take(seen)
 
 
-def _merged(code: NDArray[np.intp], count: NDArray[np.int64], width: int) -> Counted:
+def _merged(code: Integers, count: NDArray[np.int64], width: int) -> Counted:
     """Counts of equal codes, below ``width ** 2``, put together."""
     if width * width <= _LARGEST_TABLE:
         # Weights are float64, exact below 2**53 pixels.

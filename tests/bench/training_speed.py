@@ -1,10 +1,11 @@
-"""A training step of SegNet-Basic as segbench runs it here, against the same network written plainly.
+"""Training steps and inference of SegNet and SegNet-Basic as segbench runs them, against the same networks, plain.
 
 A step is forward, loss, backward and optimizer. segbench's has the precision, layout and convolution that
-``choose_compute`` picks on this machine; the plain one is float32 in torch's default layout, with ``nn.Conv2d``,
-``nn.MaxPool2d(return_indices=True)`` and ``nn.MaxUnpool2d``. Rounds are interleaved and medians taken; both networks
-get the same weights, and their logits are compared first.
-Run: python tests/bench/training_speed.py [--size HxW] [--batch N] [--rounds N] [--threads N]
+``choose_compute`` picks on this machine, and infers as it is and with batch normalisation folded; the plain one is
+float32 in torch's default layout, with ``nn.Conv2d``, ``nn.MaxPool2d(return_indices=True)`` and ``nn.MaxUnpool2d``.
+Rounds are interleaved and medians taken; both networks get the same weights, and their logits are compared first. The
+peak of a training step is what torch's allocator held, without the optimizer's state.
+Run: python tests/bench/training_speed.py [--model NAME] [--size HxW] [--batch N] [--rounds N] [--threads N]
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from segbench.engine.allocator import keep_freed_memory
 from segbench.engine.environment import Compute, choose_compute, describe
 from segbench.engine.loss import PixelCrossEntropy
+from segbench.engine.peak_memory import MIB, allocated_peak, tensor_bytes
 from segbench.models import create_model
 from segbench.models.blocks import use_convolution
+from segbench.models.folding import fold_batch_norm
 
 CLASSES = 11
 WIDTH = 64
@@ -80,12 +83,49 @@ class PlainSegNetBasic(nn.Module):
         return logits
 
 
-def networks(compute: Compute) -> tuple[nn.Module, nn.Module]:
+class PlainSegNet(nn.Module):
+    """SegNet as one would write it down, parameters in the order of segbench's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        down = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512), (512, 512, 512, 512))
+        up = ((512, 512, 512, 512), (512, 512, 512, 256), (256, 256, 256, 128), (128, 128, 64), (64, 64))
+        self.encoders = nn.ModuleList(plain_chain(channels) for channels in down)
+        self.decoders = nn.ModuleList(plain_chain(channels) for channels in up)
+        self.classifier = nn.Conv2d(64, CLASSES, 3, padding=1)
+        self.pool = nn.MaxPool2d(2, 2, ceil_mode=True, return_indices=True)
+        self.unpool = nn.MaxUnpool2d(2, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [N, 3, H, W] in 0..255 to logits [N, 11, H, W]."""
+        maps, kept = images.flip(1), []
+        for encoder in self.encoders:
+            maps = encoder(maps)
+            size = maps.shape[2:]
+            maps, indices = self.pool(maps)
+            kept.append((indices, size))
+        for decoder in self.decoders:
+            indices, size = kept.pop()
+            maps = decoder(self.unpool(maps, indices, output_size=size))
+        logits: Tensor = self.classifier(maps)
+        return logits
+
+
+def plain_chain(channels: tuple[int, ...]) -> nn.Sequential:
+    """3x3 convolutions, each with BN and ReLU."""
+    layers = [(nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU()) for a, b in pairwise(channels)]
+    return nn.Sequential(*(part for layer in layers for part in layer))
+
+
+PLAIN: dict[str, Callable[[], nn.Module]] = {"segnet-basic": PlainSegNetBasic, "segnet": PlainSegNet}
+
+
+def networks(name: str, compute: Compute) -> tuple[nn.Module, nn.Module]:
     """segbench's network and the plain one, with the same weights."""
     torch.manual_seed(0)
-    ours = create_model("segnet-basic", CLASSES).to(compute.device)
+    ours = create_model(name, CLASSES).to(compute.device)
     use_convolution(ours, compute.convolution)
-    plain = PlainSegNetBasic().to(compute.device)
+    plain = PLAIN[name]().to(compute.device)
     names = plain.state_dict().keys()
     plain.load_state_dict({name: value.clone() for name, value in zip(names, ours.state_dict().values(), strict=True)})
     return ours, plain
@@ -142,6 +182,45 @@ def plain_step(model: nn.Module, images: Tensor, labels: Tensor) -> Step:
     return step
 
 
+def our_inference(model: nn.Module, images: Tensor, compute: Compute) -> Step:
+    """A forward pass in evaluation mode."""
+
+    def infer() -> float:
+        with torch.no_grad(), compute.autocast():
+            logits: Tensor = model.eval()(images)
+        return logits[0, 0, 0, 0].item()
+
+    return infer
+
+
+def plain_inference(model: nn.Module, images: Tensor) -> Step:
+    """The same, plainly."""
+
+    def infer() -> float:
+        with torch.no_grad():
+            logits: Tensor = model.eval()(images)
+        return logits[0, 0, 0, 0].item()
+
+    return infer
+
+
+def in_training(model: nn.Module, step: Step) -> Step:
+    """The step in training mode, whatever was measured before."""
+
+    def train() -> object:
+        model.train()
+        return step()
+
+    return train
+
+
+def training_memory(model: nn.Module, step: Step, compute: Compute) -> float:
+    """MiB at the worst moment of a step, weights included, gradients made anew, the optimizer's state left out."""
+    model.zero_grad(set_to_none=True)
+    weights = tensor_bytes((*model.parameters(), *model.buffers()))
+    return (weights + allocated_peak(step, compute.device)) / MIB
+
+
 def seconds(step: Step) -> float:
     """One step; its value is read at the end, so that a GPU has finished too."""
     start = time.perf_counter()
@@ -179,6 +258,7 @@ def side(text: str) -> tuple[int, int]:
 def options(arguments: list[str] | None) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=list(PLAIN), action="append", help="one alone (all)")
     parser.add_argument("--size", type=side, default=(360, 480), metavar="HxW", help="of the images (360x480)")
     parser.add_argument("--batch", type=int, default=4, metavar="N", help="images a step (4)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"timed steps of each ({ROUNDS})")
@@ -196,21 +276,41 @@ def main(arguments: list[str] | None = None) -> int:
     machine = describe(compute)
     print(f"{machine.cpu}, {machine.threads} threads, {' '.join(machine.features) or 'no known features'}")
     print(f"device {machine.device}, torch {machine.versions['torch']}: {compute.precision}, {compute.convolution}")
-    ours, plain = networks(compute)
+    agree = [measured(name, chosen, compute) for name in chosen.model or PLAIN]
+    return 0 if all(agree) else 1
+
+
+def measured(name: str, chosen: argparse.Namespace, compute: Compute) -> bool:
+    """Prints the figures of one network; whether the two forms agree."""
+    print(f"\n{name}, {chosen.batch} images of {chosen.size[0]}x{chosen.size[1]}")
+    ours, plain = networks(name, compute)
     images, labels = batch(chosen.size, chosen.batch, compute.device)
     difference = logits_differ_by(ours, plain, images, compute)
     agree = difference <= TOLERANCE[compute.precision]
-    print(
-        f"{'logits differ by':28} {difference:10.2e} standard deviations (median): {'agree' if agree else 'DISAGREE'}"
-    )
-    steps = [our_step(ours, images, labels, compute), plain_step(plain, images, labels)]
-    here, there = medians(steps, chosen.rounds)
-    print(f"{'segbench images/s':28} {chosen.batch / here:10.2f}")
-    print(f"{'plain fp32 images/s':28} {chosen.batch / there:10.2f}")
-    print(f"{'ratio':28} {there / here:10.2f}")
-    for name, step in zip(("segbench", "plain"), steps, strict=True):
-        print(f"{name + ' share of convolution':28} {convolution_share(step, compute):10.1%}")
-    return 0 if agree else 1
+    show("logits differ by", f"{difference:.2e}", f"standard deviations (median): {'agree' if agree else 'DISAGREE'}")
+    steps = [
+        in_training(ours, our_step(ours, images, labels, compute)),
+        in_training(plain, plain_step(plain, images, labels)),
+    ]
+    infers = [
+        our_inference(ours, images, compute),
+        plain_inference(plain, images),
+        our_inference(fold_batch_norm(ours), images, compute),
+    ]
+    here, there, infer, plain_infer, folded = (chosen.batch / found for found in medians(steps + infers, chosen.rounds))
+    show("training images/s", f"{here:.2f}", f"plain fp32 {there:.2f}, ratio {here / there:.2f}")
+    show("inference images/s", f"{infer:.2f}", f"plain fp32 {plain_infer:.2f}, ratio {infer / plain_infer:.2f}")
+    show("inference, BN folded", f"{folded:.2f}", f"ratio {folded / plain_infer:.2f}")
+    shares = [convolution_share(step, compute) for step in steps]
+    show("share of convolution", f"{shares[0]:.1%}", f"plain {shares[1]:.1%}")
+    peaks = [training_memory(model, step, compute) for model, step in zip((ours, plain), steps, strict=True)]
+    show("training peak, MiB", f"{peaks[0]:.0f}", f"plain {peaks[1]:.0f}, ratio {peaks[0] / peaks[1]:.2f}")
+    return agree
+
+
+def show(what: str, value: str, beside: str) -> None:
+    """A line of the report."""
+    print(f"{what:24} {value:>10}  {beside}")
 
 
 if __name__ == "__main__":
