@@ -9,8 +9,10 @@ SegbenchError                 exit code 1: a failed run or a finding
     │   ├── CorruptImageError an image that cannot be decoded
     │   └── DownloadError     no mirror delivered the file
     ├── CheckpointError       weights that are missing, damaged or for something else
+    ├── HubError              the Hugging Face Hub cannot be used as asked: offline, no token, not allowed
     └── RecordError           a record that is damaged or contradicts another
 NonFiniteLossError(SegbenchError)   training diverged
+PushError(SegbenchError)            the Hub failed in the middle of a push; the same command goes on
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ __all__ = [
     "CorruptImageError",
     "DataError",
     "DownloadError",
+    "HubError",
     "NonFiniteLossError",
     "NotPreparedError",
+    "PushError",
     "RecipeError",
     "RecordError",
     "SegbenchError",
@@ -80,9 +84,17 @@ class CheckpointError(UsageError):
     """Weights that are missing, damaged or made for something else."""
 
 
+class HubError(UsageError):
+    """The Hugging Face Hub cannot be used as asked: offline, no token, not allowed, not found. Never holds a token."""
+
+
 class RecordError(UsageError):
     """A run record that is damaged or contradicts another of the same id."""
 
 
 class NonFiniteLossError(SegbenchError):
     """The training loss became NaN or infinite."""
+
+
+class PushError(SegbenchError):
+    """The Hub failed in the middle of a push; what was uploaded is kept, and the same command goes on."""

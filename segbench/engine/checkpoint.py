@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from segbench.atomic import write_bytes
 from segbench.errors import CheckpointError
+from segbench.hub.download import fetch_weights, is_hub_address
 from segbench.models import create_model
 from segbench.record import WeightsHeader
 
@@ -84,10 +85,13 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], WeightsHeader, str]:
 
 
 def weights_path(source: str | Path) -> Path:
-    """The weights file meant by a file, a run's folder or a run's id prefix under ``runs/``.
+    """The weights file meant by a file, a run's folder, a run's id prefix under ``runs/``, or a repository of the Hub.
+
+    What is here comes first: ``ORG/NAME`` is looked for on the Hub only where there is no such file or folder.
 
     Raises:
-        CheckpointError: There is none, or the prefix fits several.
+        CheckpointError: There is none, the prefix fits several, or the repository holds no weights that can be used.
+        HubError: The Hub may not or cannot be asked.
     """
     path = Path(source)
     if path.is_dir():
@@ -97,6 +101,8 @@ def weights_path(source: str | Path) -> Path:
     found = sorted(Path("runs").glob(f"*/*{source}*/{WEIGHTS_FILE}")) if not path.parent.name else []
     if len(found) == 1:
         return found[0]
+    if not Path(source).exists() and is_hub_address(str(source)):
+        return fetch_weights(str(source))
     problem = (
         f"fits {len(found)} runs: {', '.join(item.parent.name for item in found[:4])}"
         if found
@@ -109,10 +115,12 @@ def load_model(source: str | Path) -> nn.Module:
     """A trained network in evaluation mode, strict: every tensor must be there and fit.
 
     Args:
-        source: A weights file, a run's folder or part of its name. The header is at ``model.header``.
+        source: A weights file, a run's folder or part of its name; or ``ORG/NAME`` or ``ORG/NAME@REVISION`` of the
+            Hugging Face Hub. The header is at ``model.header``.
 
     Raises:
         CheckpointError: Missing, damaged, or not fitting the model.
+        HubError: The Hub may not or cannot be asked.
     """
     path = weights_path(source)
     tensors, header, _ = load_weights(path)

@@ -22,11 +22,11 @@ from segbench.data.hub_repository import is_hub, parse_address
 from segbench.errors import UsageError
 from segbench.registry import DATASETS
 from segbench.specs import DatasetSpec
+from segbench.testing import LoopbackHub
 from tests.data import toy
-from tests.data.loopback_hub import Hub, Repository, serving
 
 CHECKOUT = Path(__file__).parents[2]
-TOKEN = "hf_" + "Secret" * 5
+TOKEN = LoopbackHub.token
 IDS = {"train": ("toy_000", "toy_001", "toy_002"), "validation": (), "test": ("toy_003", "toy_004")}
 SPEC = replace(
     toy.SPEC,
@@ -103,38 +103,41 @@ def parquet(split_rows: list[dict[str, Any]], names: tuple[str, ...] = toy.VARIA
     return buffer.getvalue()
 
 
-def repository(**splits: bytes) -> Repository:
-    """A repository with the configuration ``small``."""
+def small(**splits: bytes) -> dict[str, bytes]:
+    """The files of a repository with the configuration ``small``."""
     lines = [f"  - split: {split}\n    path: small/{split}-*\n" for split in splits]
     card = f"---\nconfigs:\n- config_name: small\n  data_files:\n{''.join(lines)}---\n"
     files = {f"small/{split}-00000-of-00001.parquet": content for split, content in splits.items()}
-    return Repository({"README.md": card.encode(), **files})
+    return {"README.md": card.encode(), **files}
 
 
-def repositories() -> dict[str, Repository]:
-    """What the Hub holds."""
+def fill(hub: LoopbackHub) -> None:
+    """Makes what the Hub holds."""
     train, test = parquet(rows("train")), parquet(rows("test"))
     stranger = [{**rows("train")[0], "id": "stranger"}, *rows("train")[1:]]
     painted = [{**rows("train")[0], "label": {"bytes": toy.png(np.full(toy.SIZES[0], 7, np.uint8)), "path": None}}]
-    good = repository(train=train, test=test)
-    damaged = repository(train=train, test=test)
-    damaged.damaged = {"small/test-00000-of-00001.parquet"}
-    return {
-        "me/good": good,
-        "me/private": replace(repository(train=train, test=test), token=TOKEN),
-        "me/closed": replace(repository(train=train, test=test), token="another"),
-        "me/busy": replace(good, status=503),
-        "me/short": repository(train=parquet(rows("train")[:2]), test=test),
-        "me/stranger": repository(train=parquet(stranger), test=test),
-        "me/swapped": repository(train=parquet(rows("train")[::-1]), test=test),
-        "me/painted": repository(train=parquet(painted + rows("train")[1:]), test=test),
-        "me/renamed": repository(train=parquet(rows("train"), ("sky", "street", "car")), test=test),
-        "me/damaged": damaged,
-        "me/dev": repository(train=train, dev=test),
-        "me/csv": Repository({"train.csv": b"id,image\na,b\n"}),
-        "me/script": Repository({"script.py": b"raise SystemExit('ran')\n", "README.md": b"---\n---\n"}),
-        "me/empty": Repository({"README.md": b"# nothing\n"}),
+    good = small(train=train, test=test)
+    repositories = {
+        "good": good,
+        "private": good,
+        "closed": good,
+        "busy": good,
+        "damaged": good,
+        "short": small(train=parquet(rows("train")[:2]), test=test),
+        "stranger": small(train=parquet(stranger), test=test),
+        "swapped": small(train=parquet(rows("train")[::-1]), test=test),
+        "painted": small(train=parquet(painted + rows("train")[1:]), test=test),
+        "renamed": small(train=parquet(rows("train"), ("sky", "street", "car")), test=test),
+        "dev": small(train=train, dev=test),
+        "csv": {"train.csv": b"id,image\na,b\n"},
+        "script": {"script.py": b"raise SystemExit('ran')\n", "README.md": b"---\n---\n"},
+        "empty": {"README.md": b"# nothing\n"},
     }
+    for name, files in repositories.items():
+        hub.create(f"me/{name}", files, kind="dataset", private=name == "private")
+    hub.repository("me/closed", "dataset").closed = True
+    hub.repository("me/busy", "dataset").status = 503
+    hub.damage("me/damaged", "small/test-00000-of-00001.parquet", "dataset")
 
 
 CASES: dict[str, tuple[str, ...]] = {
@@ -158,15 +161,11 @@ CASES: dict[str, tuple[str, ...]] = {
 }
 
 
-def run(hub: Hub, home: Path, cases: Sequence[tuple[str, ...]], **environment: str) -> list[Ended]:
+def run(hub: LoopbackHub, home: Path, cases: Sequence[tuple[str, ...]], **environment: str) -> list[Ended]:
     """Runs prepare for each case in one fresh interpreter."""
     variables = {
         **os.environ,
-        "HF_ENDPOINT": hub.address,
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_OFFLINE": "0",
-        "HF_TOKEN": TOKEN,
-        "HF_HOME": str(home / "huggingface"),
+        **hub.environment(home / "huggingface"),
         "SEGBENCH_HOME": str(home / "segbench"),
         "PYTHONPATH": str(CHECKOUT),
         **environment,
@@ -180,8 +179,9 @@ def run(hub: Hub, home: Path, cases: Sequence[tuple[str, ...]], **environment: s
 
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    with serving(repositories()) as server:
+def hub() -> Iterator[LoopbackHub]:
+    with LoopbackHub() as server:
+        fill(server)
         yield server
 
 
@@ -191,7 +191,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ended(hub: Hub, home: Path) -> dict[str, Ended]:
+def ended(hub: LoopbackHub, home: Path) -> dict[str, Ended]:
     """How each of ``CASES`` ended, in their order."""
     return dict(zip(CASES, run(hub, home, list(CASES.values())), strict=True))
 
@@ -224,11 +224,11 @@ def test_part_of_it_is_prepared_only_when_asked(ended: dict[str, Ended]) -> None
     assert (values["counts"], values["partial"]) == ({"train": 2, "test": 2}, True)
 
 
-def test_the_manifest_names_repository_and_commit(ended: dict[str, Ended], hub: Hub, home: Path) -> None:
+def test_the_manifest_names_repository_and_commit(ended: dict[str, Ended], hub: LoopbackHub, home: Path) -> None:
     folder = Path(json.loads(ended["partial"].out)["folder"])
     sources = json.loads((folder / "manifest.json").read_text())["sources"]
-    commit = hub.repositories["me/short"].commit
-    origin = f"{hub.address}/datasets/me/short"
+    commit = hub.repository("me/short", "dataset").head
+    origin = f"{hub.endpoint}/datasets/me/short"
     assert sources == [{"name": "hf:me/short", "origin": origin, "sha256": None, "digest": commit}]
 
 
@@ -273,7 +273,7 @@ def test_no_token_is_ever_told_or_written(ended: dict[str, Ended], home: Path) -
     assert not [path for path in written if TOKEN.encode() in path.read_bytes()]
 
 
-def test_without_a_network(hub: Hub, home: Path) -> None:
+def test_without_a_network(hub: LoopbackHub, home: Path) -> None:
     case = [("--from", "hf:me/good", "--force")]
     assert run(hub, home, case, HF_HUB_OFFLINE="1") == [
         Ended(
