@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -89,6 +90,18 @@ class Console:
                 _show(item, after_another=number > 0)
         sys.stdout.flush()
 
+    def follow(self, draw: Callable[[], Table], going: Callable[[], bool], every_s: float = 1.0) -> None:
+        """Draws a table again and again while ``going`` says so; Ctrl-C ends it. Nothing where there is no terminal."""
+        if self.json or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+            return
+        from rich.live import Live
+
+        console = _rich_console(sys.stdout)
+        with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=True) as live:
+            while going():
+                live.update(_with_title(draw(), console.width), refresh=True)
+                time.sleep(every_s)
+
     def note(self, text: str) -> None:
         """A line beside the result, on stderr."""
         if not self.quiet:
@@ -143,6 +156,14 @@ def _show(item: Table | str, *, after_another: bool) -> None:
     console.print(_drawn(item, console.width))
     for note in item.notes:
         console.print(_paragraph(note, console.width, indent="  "), style="dim", soft_wrap=True)
+
+
+def _with_title(table: Table, width: int) -> rich.console.Group:
+    from rich.console import Group
+    from rich.text import Text
+
+    notes = [Text(_paragraph(note, width, indent="  "), style="dim") for note in table.notes]
+    return Group(Text(_paragraph(table.title, width), style="bold"), _drawn(table, width), *notes)
 
 
 def _paragraph(text: str, width: int, indent: str = "") -> str:

@@ -1,16 +1,25 @@
-"""Cells of a grid as the command line sees them: the seeds asked for, and what is done already."""
+"""Cells of a grid as the command line sees them: the seeds asked for, what is done, and the loop that computes them."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segbench.errors import UsageError
+from segbench.cli.outcome import debugging, explain
+from segbench.console import say_error
+from segbench.errors import SegbenchError, UsageError
 
 if TYPE_CHECKING:
-    from segbench.engine.pipeline import Cell
+    from segbench.engine.pipeline import Cell, Result
+    from segbench.launch.cell_files import Done
+    from segbench.launch.grid import Ending
+    from segbench.progress import Progress
 
-__all__ = ["cell_state", "parse_seeds"]
+__all__ = ["Computing", "cell_state", "parse_seeds", "result_of"]
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -33,3 +42,99 @@ def cell_state(cell: Cell, out: Path) -> str:
     if find_record(out / "leaderboards", cell.cell_id) is not None:
         return "done"
     return "partly" if (cell.folder / STATE_FILE).exists() else "new"
+
+
+@dataclass
+class Computing:
+    """Computes cells in this process, beside any others that share the folder, and says how each ended.
+
+    Attributes:
+        out: Folder that holds ``runs`` and ``leaderboards``.
+        name: What people call a cell.
+        results: What was computed here, by cell id.
+    """
+
+    out: Path
+    device: str
+    progress: Progress
+    name: Callable[[Cell], str]
+    tensorboard: bool = False
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def run(
+        self, cells: Sequence[Cell], *, retry_failed: bool, admit: Callable[[Cell], bool] = lambda cell: True
+    ) -> list[Ending[Cell]]:
+        """How every cell ended; one that fails does not stop the others.
+
+        Args:
+            retry_failed: Whether cells that failed in an earlier command get another try.
+            admit: Asked before a cell is begun; where it says no the cell is left out.
+        """
+        from segbench.launch.grid import Grid, known_failures
+        from segbench.launch.plan import announce
+
+        announce(cells)
+        retry = known_failures(cells) if retry_failed else {}
+        grid = Grid(
+            cells=cells,
+            root=self.out,
+            work=self._work,
+            describe=lambda error: explain(error)[0],
+            name=self.name,
+            retry=retry,
+            progress=self.progress,
+            admit=admit,
+            ended=self._tell,
+        )
+        return grid.run()
+
+    def _work(self, cell: Cell, progress: Progress) -> Done:
+        from segbench.engine import pipeline
+        from segbench.launch.cell_files import Done
+
+        result = pipeline.run_cell(cell, self.out, device=self.device, tensorboard=self.tensorboard, progress=progress)
+        self.results[cell.cell_id] = result
+        pictures = [str(path.relative_to(self.out)) for path in result.pictures]
+        return Done(result.record.run_id, str(result.path.relative_to(self.out)), pictures)
+
+    def _tell(self, ending: Ending[Cell]) -> None:
+        if ending.failure is not None:
+            if ending.here and debugging():
+                sys.stderr.write((ending.cell.folder / ending.failure.log).read_text(encoding="utf-8"))
+            say_error(f"{self.name(ending.cell)}: {_failure_line(ending)}")
+        elif ending.done is not None and ending.here:
+            _refresh_boards(self.out)
+        elif ending.done is not None:
+            self.progress.message(f"{self.name(ending.cell)} has its record already: run {ending.done.run_id}.")
+
+
+def _failure_line(ending: Ending[Cell]) -> str:
+    failure = ending.failure
+    assert failure is not None
+    if ending.fresh:
+        return failure.error
+    return f"failed at an earlier try: {failure.error} Log: {ending.cell.folder / failure.log}. Again: --retry-failed"
+
+
+def _refresh_boards(out: Path) -> None:
+    """What is wrong with other records is said once, at the end."""
+    from segbench.launch.boards import draw_boards
+
+    with suppress(SegbenchError):
+        draw_boards(out)
+
+
+def result_of(ending: Ending[Cell], out: Path, fresh: bool) -> Result:
+    """What a finished cell left, wherever it was computed.
+
+    Args:
+        out: Folder that holds ``runs`` and ``leaderboards``.
+        fresh: Whether anything was computed by this command.
+    """
+    from segbench.engine.pipeline import Result
+    from segbench.record import load_record
+
+    done = ending.done
+    assert done is not None
+    path = out / done.record
+    return Result(load_record(path), path, [out / picture for picture in done.pictures], fresh=fresh)

@@ -9,7 +9,18 @@ import typer
 
 from segbench.errors import UsageError
 
-__all__ = ["Device", "Json", "Out", "Quiet", "Split", "Variant", "complete_dataset", "complete_model", "parse_size"]
+__all__ = [
+    "Device",
+    "Json",
+    "Out",
+    "Quiet",
+    "RetryFailed",
+    "Split",
+    "Variant",
+    "complete_dataset",
+    "complete_model",
+    "parse_size",
+]
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -33,6 +44,8 @@ Variant = Annotated[str | None, typer.Option(metavar="V", help="Variant of the d
 Split = Annotated[str, typer.Option(metavar="S", help="train, validation or test.")]
 Device = Annotated[str, typer.Option(metavar="D", help="auto, cpu, cuda or cuda:N.")]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that holds runs/ and leaderboards/.")]
+
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in an earlier command.")]
 
 
 def parse_size(text: str) -> tuple[int, int]:

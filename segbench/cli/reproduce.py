@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segbench.cli.cells import cell_state, parse_seeds
-from segbench.cli.options import Device, Json, Out, Quiet
-from segbench.cli.outcome import FAILED, debugging, explain
+from segbench.cli.cells import Computing, cell_state, parse_seeds
+from segbench.cli.options import Device, Json, Out, Quiet, RetryFailed
+from segbench.cli.outcome import FAILED
 from segbench.console import Cell as Text
-from segbench.console import Column, Console, Table, say_error
+from segbench.console import Column, Console, Table
 from segbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def reproduce_suite(
     seeds: Annotated[str, typer.Option(metavar="0,1,2", help="Seeds, a run for each.")] = "0",
     device: Device = "auto",
     out: Out = Path(),
+    retry_failed: RetryFailed = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and how long, and stop.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -70,7 +71,7 @@ def reproduce_suite(
     if dry_run:
         console.result({"cells": [_values(one) for one in plan]}, _plan_table(plan))
         return
-    failures, skipped = _run(plan, seconds, device, out, progress)
+    failures, skipped = _run(plan, seconds, device, out, retry_failed, progress)
     _report(console, suite, scale, out, skipped)
     if failures:
         raise typer.Exit(FAILED)
@@ -133,37 +134,29 @@ def _estimate(plan: Sequence[_Planned], device: str, progress: Progress) -> None
 
 
 def _run(
-    plan: Sequence[_Planned], budget: float | None, device: str, out: Path, progress: Progress
+    plan: Sequence[_Planned], budget: float | None, device: str, out: Path, retry_failed: bool, progress: Progress
 ) -> tuple[int, list[_Planned]]:
-    """Runs one after the other; one that fails does not stop the others. Returns failures and what did not fit."""
-    from segbench.engine.pipeline import run_cell
-    from segbench.leaderboard.rendering import write_boards
+    """Runs one after the other, beside other processes; returns the number of failures and what did not fit."""
+    start = time.monotonic()
+    waiting = {one.cell.cell_id: one for one in plan if one.state != "done"}
 
-    failures, skipped, start = 0, [], time.monotonic()
-    for one in plan:
-        left = None if budget is None else budget - (time.monotonic() - start)
-        if one.state == "done":
-            continue
-        if left is not None and (one.seconds or 0.0) > left:
-            skipped.append(one)
-            continue
-        try:
-            run_cell(one.cell, out, device=device, progress=progress)
-            write_boards(out / "leaderboards")
-        except Exception as error:
-            failures += 1
-            say_error(f"{_name(one)}: {explain(error)[0]}", with_traceback=debugging())
-    return failures, skipped
+    def fits(cell: Cell) -> bool:
+        return budget is None or (waiting[cell.cell_id].seconds or 0.0) <= budget - (time.monotonic() - start)
+
+    computing = Computing(out, device, progress, lambda cell: _name(waiting[cell.cell_id]))
+    endings = computing.run([one.cell for one in waiting.values()], retry_failed=retry_failed, admit=fits)
+    failures = sum(ending.failure is not None for ending in endings)
+    return failures, [waiting[ending.cell.cell_id] for ending in endings if not (ending.done or ending.failure)]
 
 
 def _report(console: Console, suite: Suite, scale: str, out: Path, skipped: Sequence[_Planned]) -> None:
     from segbench.cli.reproduction_table import reproduction_tables, reproduction_values
-    from segbench.leaderboard.rendering import write_boards
+    from segbench.launch.boards import draw_boards
     from segbench.leaderboard.reproduction import build_reproduction
     from segbench.leaderboard.store import load_records, tallies_under
 
     root = out / "leaderboards"
-    files = write_boards(root)
+    files = draw_boards(out)
     found = build_reproduction(suite, scale, load_records(root), tallies_under(root))
     if found is None:
         console.result({"suite": suite.name, "scale": scale, "rows": []})

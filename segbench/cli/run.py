@@ -4,32 +4,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segbench.cli.cells import cell_state, parse_seeds
-from segbench.cli.options import Device, Json, Out, Quiet, complete_dataset, complete_model
-from segbench.cli.outcome import debugging, explain
-from segbench.console import Cell as Text
-from segbench.console import Column, Console, Table, say_error
-from segbench.errors import UsageError
+from segbench.cli.cells import Computing, parse_seeds, result_of
+from segbench.cli.options import Device, Json, Out, Quiet, RetryFailed, complete_dataset, complete_model
+from segbench.cli.outcome import DONE, FAILED
+from segbench.cli.plan_table import cell_values, failure_values, plan_table, plan_values, run_name
+from segbench.console import Console, say_error
+from segbench.errors import SegbenchError, UnknownNameError, UsageError
+from segbench.launch.threads import thread_variables
+from segbench.registry import closest
 
 if TYPE_CHECKING:
     from segbench.engine.pipeline import Cell, Result
+    from segbench.launch.cell_files import Failure
+    from segbench.launch.grid import Ending
     from segbench.progress import Progress
     from segbench.recipe import Recipe
 
 __all__ = ["run_models"]
 
+LAUNCHERS = ["local"]
+
 
 @dataclass(frozen=True)
 class _Failure:
     cell: Cell
-    line: str
-    exit_code: int
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    results: list[Result]
+    failures: list[_Failure]
+    unfinished: list[Cell] = field(default_factory=list)
 
 
 def run_models(
@@ -48,14 +60,27 @@ def run_models(
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of one operation.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard.")] = False,
     out: Out = Path(),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and stop.")] = False,
+    launcher: Annotated[str, typer.Option(metavar="L", help="What starts the processes: local.")] = "local",
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that share the runs.")] = 1,
+    retry_failed: RetryFailed = False,
+    worker: Annotated[bool, typer.Option("--worker", hidden=True, help="Ends when its input closes.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would run and how long it takes here, and stop.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train what has no weights yet, evaluate, record, draw tables.
 
-    The same command again goes on where it stopped; what is done is not done again.
+    The same command again goes on where it stopped; what is done is not done again. Given several times, on machines
+    that share the folder too, it shares the runs among the processes.
     """
+    if launcher not in LAUNCHERS:
+        raise UnknownNameError(f"Unknown launcher '{launcher}'. {closest(launcher, LAUNCHERS)}")
+    if worker:
+        from segbench.launch.lifeline import hold_on_to_parent
+
+        hold_on_to_parent()
     console = Console(json=as_json, quiet=quiet)
     progress = console.progress()
     recipes = [_resolve(model, dataset, recipe, changes or []) for model in dict.fromkeys(models)]
@@ -63,13 +88,19 @@ def run_models(
     _use_threads(threads)
     cells = _plan(recipes, numbers, device, out, progress)
     if dry_run:
-        states = [(cell, cell_state(cell, out)) for cell in cells]
-        console.result({"cells": [_cell_values(*pair) for pair in states]}, _plan_table(states))
+        _show_plan(console, cells, device, out, progress)
         return
-    results, failures, boards = _run_all(cells, out, device, tensorboard, progress)
-    _report(console, results, failures, boards, out)
-    if failures:
-        raise typer.Exit(min(failure.exit_code for failure in failures))
+    if jobs > 1:
+        from segbench.launch.threads import threads_each
+
+        share = threads or threads_each(jobs)
+        again = _worker_arguments(models, dataset, recipe, seeds, changes or [], device, share, tensorboard, out)
+        outcome = _run_processes(cells, out, jobs, share, again, retry_failed, progress)
+    else:
+        outcome = _run_here(cells, out, device, tensorboard, retry_failed, progress)
+    code = _exit_code(outcome) if worker else _report(console, outcome, out)
+    if code:
+        raise typer.Exit(code)
 
 
 # --- before anything runs ---------------------------------------------------------------------------------------------
@@ -99,7 +130,7 @@ def _resolve(model: str, dataset: str, recipe: str | None, changes: Sequence[str
 def _use_threads(threads: int | None) -> None:
     """Tells the numerical libraries, which read this when they are first loaded."""
     if threads is not None:
-        os.environ |= {"OMP_NUM_THREADS": f"{threads}", "MKL_NUM_THREADS": f"{threads}"}
+        os.environ |= thread_variables(threads)
 
 
 def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], device: str, out: Path, progress: Progress) -> list[Cell]:
@@ -118,65 +149,105 @@ def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], device: str, out: Pat
     return list({cell.cell_id: cell for cell in cells}.values())
 
 
-def _cell_values(cell: Cell, state: str) -> dict[str, Any]:
-    return {
-        "cell_id": cell.cell_id,
-        "model": cell.recipe.model,
-        "recipe": cell.recipe.variant,
-        "dataset": cell.recipe.dataset,
-        "dataset_variant": cell.recipe.dataset_variant,
-        "seed": cell.seed,
-        "folder": str(cell.folder),
-        "state": state,
-    }
+def _show_plan(console: Console, cells: Sequence[Cell], device: str, out: Path, progress: Progress) -> None:
+    from segbench.launch.plan import estimate, plan_cells
+
+    plan = estimate(plan_cells(cells, out), device, progress)
+    console.result(plan_values(plan), plan_table(plan))
 
 
-def _plan_table(states: Sequence[tuple[Cell, str]]) -> Table:
-    columns = [Column("model", wide=True), Column("recipe"), Column("seed", right=True)]
-    columns += [Column("cell"), Column("state")]
-    rows: list[list[str | Text]] = [
-        [cell.recipe.model, cell.recipe.variant, f"{cell.seed}", cell.cell_id, Text(state, dim=state == "done")]
-        for cell, state in states
-    ]
-    title = f"{len(states)} run{'s' if len(states) > 1 else ''}"
-    return Table(columns, rows, title, [f"Folder: {cell.folder}" for cell, _ in states])
+def _worker_arguments(
+    models: Sequence[str],
+    dataset: str,
+    recipe: str | None,
+    seeds: str,
+    changes: Sequence[str],
+    device: str,
+    threads: int,
+    tensorboard: bool,
+    out: Path,
+) -> list[str]:
+    """The command line of a process that shares the runs."""
+    named = {"--dataset": dataset, "--seeds": seeds, "--device": device, "--threads": threads, "--out": out}
+    given = [text for name, value in named.items() for text in (name, str(value))]
+    given += [] if recipe is None else ["--recipe", recipe]
+    given += [text for change in changes for text in ("--set", change)]
+    return ["run", *given, *(["--tensorboard"] if tensorboard else []), "--worker", "--", *models]
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
 
 
-def _run_all(
-    cells: Sequence[Cell], out: Path, device: str, tensorboard: bool, progress: Progress
-) -> tuple[list[Result], list[_Failure], list[Path]]:
-    """Runs one cell after the other; one that fails does not stop the others, and the tables are fresh after each."""
-    from segbench.engine.pipeline import run_cell
-    from segbench.leaderboard.rendering import write_boards
-
-    results: list[Result] = []
-    failures: list[_Failure] = []
-    boards: list[Path] = []
-    for cell in cells:
-        try:
-            results.append(run_cell(cell, out, device=device, tensorboard=tensorboard, progress=progress))
-            boards = write_boards(out / "leaderboards")
-        except Exception as error:
-            line, code = explain(error)
-            failures.append(_Failure(cell, line, code))
-            say_error(f"{_name(cell)}: {line}", with_traceback=debugging())
-    return results, failures, boards
+def _run_here(
+    cells: Sequence[Cell], out: Path, device: str, tensorboard: bool, retry_failed: bool, progress: Progress
+) -> _Outcome:
+    """Computes the cells in this process, beside any others that share the folder."""
+    computing = Computing(out, device, progress, run_name, tensorboard)
+    endings = computing.run(cells, retry_failed=retry_failed)
+    results = [
+        computing.results.get(ending.cell.cell_id) or result_of(ending, out, fresh=False)
+        for ending in endings
+        if ending.done is not None
+    ]
+    return _Outcome(results, [_failed(ending) for ending in endings if ending.failure is not None])
 
 
-def _name(cell: Cell) -> str:
-    return f"{cell.recipe.label} seed {cell.seed}"
+def _run_processes(
+    cells: Sequence[Cell], out: Path, jobs: int, threads: int, arguments: Sequence[str], retry: bool, progress: Progress
+) -> _Outcome:
+    """Computes the cells in processes of this machine, and shows what they do together."""
+    from segbench.cli.overview import Overview
+    from segbench.launch.grid import forget_failures
+    from segbench.launch.local import run_workers
+    from segbench.launch.plan import announce
+
+    announce(cells)
+    if retry:
+        forget_failures(cells)
+    overview = Overview(cells, out, run_name, progress)
+    if overview.left:
+        with overview.shown():
+            run_workers(
+                arguments,
+                min(jobs, overview.left),
+                threads,
+                out / "runs" / "logs",
+                watch=lambda workers: overview.look(),
+                lost=overview.tell_lost,
+            )
+    endings = overview.endings()
+    results = [result_of(ending, out, fresh=ending.fresh) for ending in endings if ending.done is not None]
+    failures = [_failed(ending) for ending in endings if ending.failure is not None]
+    return _Outcome(results, failures, [ending.cell for ending in endings if not (ending.done or ending.failure)])
 
 
-def _report(console: Console, results: list[Result], failures: list[_Failure], boards: list[Path], out: Path) -> None:
+def _failed(ending: Ending[Cell]) -> _Failure:
+    assert ending.failure is not None
+    return _Failure(ending.cell, ending.failure)
+
+
+def _exit_code(outcome: _Outcome) -> int:
+    return FAILED if outcome.failures or outcome.unfinished else DONE
+
+
+def _report(console: Console, outcome: _Outcome, out: Path) -> int:
+    """Shows what there is now; returns the exit code."""
     from segbench.cli.run_table import run_tables
+    from segbench.launch.boards import draw_boards
     from segbench.leaderboard.store import tallies_under
 
+    results, failures, boards = outcome.results, outcome.failures, list[Path]()
+    code = _exit_code(outcome)
+    if results:
+        try:
+            boards = draw_boards(out)
+        except SegbenchError as error:
+            say_error(f"{error}")
+            code = FAILED
     values = {
         "runs": [_result_values(result) for result in results],
-        "failed": [{**_cell_values(failure.cell, "failed"), "error": failure.line} for failure in failures],
+        "failed": [failure_values(failure.cell, failure.failure) for failure in failures],
+        "unfinished": [cell_values(cell, "partly") for cell in outcome.unfinished],
         "boards": [str(path) for path in boards],
     }
     records = [] if console.json else [result.record for result in results]
@@ -184,9 +255,18 @@ def _report(console: Console, results: list[Result], failures: list[_Failure], b
     for kind, paths in _places(results, boards).items():
         for path in paths:
             console.note(f"{kind:8} {path}")
-    if len(results) + len(failures) > 1 and failures:
-        failed = ", ".join(_name(failure.cell) for failure in failures)
-        say_error(f"{len(failures)} of {len(results) + len(failures)} runs failed: {failed}.")
+    _say_what_is_missing(outcome)
+    return code
+
+
+def _say_what_is_missing(outcome: _Outcome) -> None:
+    failures, total = outcome.failures, len(outcome.results) + len(outcome.failures) + len(outcome.unfinished)
+    if total > 1 and failures:
+        failed = ", ".join(run_name(failure.cell) for failure in failures)
+        say_error(f"{len(failures)} of {total} runs failed: {failed}.")
+    if outcome.unfinished:
+        names = ", ".join(map(run_name, outcome.unfinished))
+        say_error(f"{len(outcome.unfinished)} of {total} runs are not finished: {names}. The same command goes on.")
 
 
 def _result_values(result: Result) -> dict[str, Any]:

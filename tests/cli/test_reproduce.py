@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.conftest import Segbench
 from tests.cli.test_run import RECIPE
+from tests.leaderboard import examples
 
 SUITE = """
 version = 1
@@ -100,7 +101,12 @@ def test_what_does_not_fit_into_the_budget_is_not_begun(segbench: Segbench, monk
     begun: list[Any] = []
     seconds = {"bilinear-interpolation": 50.0, "fcn-basic": 5000.0}
     monkeypatch.setattr(pipeline, "estimate_training", lambda cell, device: seconds[cell.recipe.model])
-    monkeypatch.setattr(pipeline, "run_cell", lambda cell, out, **options: begun.append(cell.recipe.model))
+
+    def run_cell(cell: Any, out: Path, **options: Any) -> Any:
+        begun.append(cell.recipe.model)
+        return pipeline.Result(examples.named(0.4, model=cell.recipe.model), out / "record.json", [], fresh=True)
+
+    monkeypatch.setattr(pipeline, "run_cell", run_cell)
     code, out, err = segbench(*COMMAND, "--budget", "1min", "--json")
     assert (code, json.loads(out)["rows"]) == (0, [])
     assert begun == ["bilinear-interpolation"] * 2

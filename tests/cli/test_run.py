@@ -86,6 +86,10 @@ def test_the_plan_runs_nothing(segbench: Segbench, command: tuple[str, ...], fak
         ("fcn-basic", 1, "new"),
     ]
     assert len({cell["cell_id"] for cell in cells}) == 4
+    assert all(0 < cell["seconds"] < 60 and cell["iterations"] == 4 for cell in cells)
+    unknown = ("record", "memory_mib", "claim", "failure")
+    assert [cell[name] for cell in cells for name in unknown] == [None] * 16
+    assert not Path("runs").exists()
     assert cells[0]["folder"].startswith("runs/toy/bilinear-interpolation.tiny-s0-")
     Path(cells[0]["folder"]).mkdir(parents=True)
     (Path(cells[0]["folder"]) / "state.safetensors").touch()
@@ -93,13 +97,14 @@ def test_the_plan_runs_nothing(segbench: Segbench, command: tuple[str, ...], fak
     assert states == ["partly", "new"]
     text = segbench(*command, "--dry-run").out
     assert text.splitlines()[0] == "2 runs"
+    assert "Training that is left, by a few steps timed here: " in text
     assert cells[0]["cell_id"] in text
 
 
 def test_options_reach_the_run(segbench: Segbench, command: tuple[str, ...], fake: Fake) -> None:
     seen = fake(lambda cell: None)
     code, out, err = segbench(*command, "--seeds", "3", "--device", "cpu", "--tensorboard", "--json", "--out", "o")
-    assert code == 0
+    assert code == 0, err
     assert seen == [(MODEL, 3, "cpu", True), ("fcn-basic", 3, "cpu", True)]
     assert [run["path"] for run in json.loads(out)["runs"]] == ["o/record.json", "o/record.json"]
     assert json.loads(out)["failed"] == []
@@ -142,6 +147,30 @@ def test_one_failure_does_not_stop_the_others(segbench: Segbench, command: tuple
         f"Error: {MODEL}.tiny seed 0: The loss is nan at step 3. Lower it: --set train.lr=0.001",
         f"Error: 1 of 2 runs failed: {MODEL}.tiny seed 0.",
     ]
+
+
+def test_what_failed_is_listed_and_not_tried_again_unless_asked(
+    segbench: Segbench, command: tuple[str, ...], fake: Fake
+) -> None:
+    def train(cell: Any) -> None:
+        if len(seen) == 1:
+            raise NonFiniteLossError("The loss is nan at step 3.")
+
+    seen = fake(train)
+    assert segbench(*command, "--json").code == 1
+    code, out, err = segbench(*command, "--json")
+    (failed,) = json.loads(out)["failed"]
+    assert (code, failed["error"]) == (1, "The loss is nan at step 3.")
+    assert [model for model, *_ in seen] == [MODEL, "fcn-basic", "fcn-basic"]  # the fake leaves no record
+    assert f"seed 0: failed at an earlier try: The loss is nan at step 3. Log: {failed['log']}." in err
+    assert Path(failed["log"]).read_text().startswith("Traceback")
+    assert segbench(*command, "--retry-failed", "--json").code == 0
+    assert seen[3][0] == MODEL
+
+
+def test_an_unknown_launcher_is_wrong_use(segbench: Segbench, command: tuple[str, ...]) -> None:
+    line = "Error: Unknown launcher 'locals'. Did you mean local?\n"
+    assert segbench(*command, "--launcher", "locals") == (2, "", line)
 
 
 def test_a_bug_in_one_run_is_said_to_be_one(segbench: Segbench, command: tuple[str, ...], fake: Fake) -> None:
@@ -226,7 +255,9 @@ def test_from_a_recipe_to_the_board_and_what_can_be_done_with_it(segbench: Segbe
     assert (again.code, json.loads(again.out)["runs"]) == (0, [{**first, "fresh": False}])
     shown = segbench(*command)
     assert record["run_id"] in shown.out
-    assert json.loads(segbench(*command, "--dry-run", "--json").out)["cells"][0]["state"] == "done"
+    plan = json.loads(segbench(*command, "--dry-run", "--json").out)
+    assert (plan["left"], plan["seconds"]) == (0, 0)
+    assert (plan["cells"][0]["state"], plan["cells"][0]["record"]) == ("done", record["run_id"])
 
     (weights,) = Path("runs/toy").iterdir()
     assert load_weights(weights / WEIGHTS_FILE)[1].preprocess["lrn"] == [5, 1e-4, 0.75]
@@ -234,7 +265,7 @@ def test_from_a_recipe_to_the_board_and_what_can_be_done_with_it(segbench: Segbe
     assert (code, json.loads(out)) == (0, record["scores"])
 
     code, out, _ = segbench("predict", "--weights", str(weights), "--dataset", "toy", "-o", "maps", "--json")
-    assert code == 0
+    assert code == 0, err
     maps = [Path(path) for path in json.loads(out)["label_maps"]]
     assert [path.name for path in maps] == ["toy_003.png", "toy_004.png"]
     assert all((Path("maps/overlays") / path.name).is_file() for path in maps)
@@ -244,6 +275,11 @@ def test_from_a_recipe_to_the_board_and_what_can_be_done_with_it(segbench: Segbe
 
     code, out, _ = segbench("leaderboard", "--json")
     assert [row["run_id"] for board in json.loads(out)["boards"] for row in board["rows"]] == [record["run_id"]]
+    assert segbench("leaderboard", "--check").code == 0
+    assert segbench("leaderboard", "--format", "html", "--photographs").code == 0
+    page = Path("leaderboards/toy.html").read_text(encoding="utf-8")
+    assert 'alt="Errors of toy_00' in page and 'alt="Photograph of toy_00' in page
+    assert "Boundary F1 by tolerance" in page and "Not to be passed on." in page
     assert segbench("leaderboard", "--check").code == 0
     Path("leaderboards/toy.md").write_text("edited")
     code, out, err = segbench("leaderboard", "--check")

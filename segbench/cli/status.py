@@ -1,0 +1,118 @@
+"""``segbench status``: how the runs of a folder stand, whoever computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segbench.cli.options import Json, Quiet
+from segbench.console import Cell as Text
+from segbench.console import Column, Console, Table
+from segbench.errors import UsageError
+from segbench.launch.status import CellStatus, count_states, folder_status
+
+__all__ = ["show_status"]
+
+FINE = 60.0
+
+
+def show_status(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="What 'segbench run' had as --out.")] = Path(),
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show which runs are done, running, claimed, failed or waiting, and by whom.
+
+    On a terminal the table lives as long as something runs; Ctrl-C leaves it. It reads files alone.
+    """
+    console = Console(json=as_json, quiet=quiet)
+    cells = _cells(folder)
+    if not as_json and _running(cells):
+        console.follow(lambda: _table(folder_status(folder)), lambda: _running(folder_status(folder)))
+        cells = _cells(folder)
+    values = {"folder": str(folder), "counts": count_states(cells), "cells": [_values(cell) for cell in cells]}
+    console.result(values, _table(cells))
+
+
+def _cells(folder: Path) -> list[CellStatus]:
+    cells = folder_status(folder)
+    if not cells:
+        raise UsageError(f"There are no runs below {folder / 'runs'}.", "Plan some: segbench run MODEL --dataset D")
+    return cells
+
+
+def _running(cells: Sequence[CellStatus]) -> bool:
+    return any(cell.state in ("running", "claimed") for cell in cells)
+
+
+def _values(cell: CellStatus) -> dict[str, Any]:
+    facts, position, claim, failure = cell.facts, cell.position, cell.claim, cell.failure
+    return {
+        "cell_id": facts.cell_id,
+        "model": facts.model,
+        "recipe": facts.recipe,
+        "dataset": facts.dataset,
+        "dataset_variant": facts.dataset_variant,
+        "seed": facts.seed,
+        "folder": str(cell.folder),
+        "state": cell.state,
+        "iteration": cell.iteration,
+        "iterations": facts.iterations,
+        "phase": position.phase.lower() if position and _computing(cell) else None,
+        "images_per_s": position.images_per_s if position and _computing(cell) else None,
+        "eta_s": None if cell.eta_s is None else round(cell.eta_s, 1),
+        "claim": None if claim is None else {**claim.__dict__, "age_s": round(claim.age_s, 1)},
+        "failure": None if failure is None else {**failure.__dict__, "log": str(cell.folder / failure.log)},
+    }
+
+
+def _computing(cell: CellStatus) -> bool:
+    return cell.state in ("running", "claimed")
+
+
+def _table(cells: Sequence[CellStatus]) -> Table:
+    columns = [Column("run", wide=True), Column("seed", right=True), Column("state"), Column("steps", right=True)]
+    columns += [Column("images/s", right=True), Column("left", right=True), Column("by"), Column("beat", right=True)]
+    counts = ", ".join(f"{count} {state}" for state, count in count_states(cells).items() if count)
+    failed = [cell for cell in cells if cell.failure is not None]
+    notes = [
+        f"{_name(cell)}: {cell.failure.error} Log: {cell.folder / cell.failure.log}" for cell in failed if cell.failure
+    ]
+    again = ["The same command with --retry-failed tries the failed ones again."] if failed else []
+    return Table(columns, [_row(cell) for cell in cells], counts, [*notes, *again])
+
+
+def _failure_lines(cell: CellStatus) -> list[str]:
+    failure = cell.failure
+    return [] if failure is None else [f"{_name(cell)}: {failure.error} Log: {cell.folder / failure.log}"]
+
+
+def _name(cell: CellStatus) -> str:
+    return f"{cell.facts.model}.{cell.facts.recipe} seed {cell.facts.seed}"
+
+
+def _row(cell: CellStatus) -> list[str | Text]:
+    facts, position, claim = cell.facts, cell.position if _computing(cell) else None, cell.claim
+    state = position.phase.lower() if position and position.unit == "images" else cell.state
+    speed = f"{position.images_per_s:.1f}" if position and position.images_per_s else ""
+    label, steps = f"{facts.model}.{facts.recipe}", f"{cell.iteration}/{facts.iterations}"
+    shown = Text(state, dim=cell.state == "done")
+    by, beat = ("", "") if claim is None or not _computing(cell) else (_owner(claim.pid, claim.here), _age(claim.age_s))
+    return [label, f"{facts.seed}", shown, steps, speed, _left(cell.eta_s), by, beat]
+
+
+def _owner(pid: int, here: bool) -> str:
+    return f"{pid}" if here else "elsewhere"
+
+
+def _age(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < FINE else f"{seconds / FINE:.0f} min"
+
+
+def _left(seconds: float | None) -> str:
+    from segbench.leaderboard.wording import duration
+
+    return "" if seconds is None else duration(seconds)
