@@ -64,7 +64,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The measured figures: speed of training steps, metrics, caches and scenes."""
+    """The measured figures: speed of training steps and inference, metrics, caches and scenes."""
     install(session, "test")
     for benchmark in BENCHMARKS:
         session.run("python", str(benchmark.relative_to(CHECKOUT)))

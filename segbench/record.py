@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 
 from segbench.atomic import write_text
@@ -27,16 +28,23 @@ __all__ = [
     "BoundaryProtocol",
     "ClassScores",
     "Curve",
+    "DecoderMemory",
     "Environment",
     "PixelProtocol",
+    "Profile",
+    "ProfileRecord",
     "Protocol",
     "RunRecord",
     "Scores",
+    "Timing",
     "Trial",
     "WeightsHeader",
     "cell_id",
+    "load_profile",
     "load_record",
+    "profile_id",
     "run_id",
+    "save_profile",
     "save_record",
 ]
 
@@ -261,6 +269,100 @@ class RunRecord(Strict):
     environment: Environment
 
 
+class Timing(Strict):
+    """Milliseconds of one of ``rounds`` repetitions: median and 95th percentile (linear interpolation)."""
+
+    p50_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    p95_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    rounds: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Timing:
+        if self.p50_ms > self.p95_ms:
+            raise ValueError("p50_ms is above p95_ms")
+        return self
+
+
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class DecoderMemory(Strict):
+    """What the decoder reads of the encoder beside the deepest maps, in inference, for the whole batch.
+
+    Attributes:
+        kept_bytes: Of the tensors as they are kept.
+        first_level_bytes: Of those at the largest resolution alone, which is what the paper's storage column counts.
+        least_bytes: With pooling positions at 2 bits, maps in float32, and the smaller one where the decoder begins
+            by making a smaller tensor of a kept one alone.
+        first_level_least_bytes: Of those at the largest resolution alone.
+    """
+
+    kept_bytes: Count
+    first_level_bytes: Count
+    least_bytes: Count
+    first_level_least_bytes: Count
+
+
+class Profile(Strict):
+    """What a network costs; times and memory are those of one batch.
+
+    Attributes:
+        weights_bytes: Of its safetensors file.
+        multiply_adds: Of the convolutions and matrix products of one forward pass in evaluation mode.
+        forward: Inference: evaluation mode, no gradients.
+        training_forward: Training mode, with the loss.
+        backward: Gradients of all parameters.
+        inference_memory_mib: Peak of what the allocator held, weights and input included.
+        training_memory_mib: The same over a step of forward, loss and backward, without an optimizer.
+        process_inference_mib: Peak resident memory of a process that does nothing else; ``None`` where not measured.
+        process_training_mib: The same for a training step.
+        decoder_memory: ``None`` where no encoder and decoder can be told apart.
+        energy_j: Of one inference; ``None`` where the machine does not tell.
+    """
+
+    parameters: Count
+    weights_bytes: Count
+    multiply_adds: Count
+    forward: Timing
+    training_forward: Timing
+    backward: Timing
+    inference_memory_mib: Amount
+    training_memory_mib: Amount
+    process_inference_mib: Amount | None
+    process_training_mib: Amount | None
+    decoder_memory: DecoderMemory | None
+    energy_j: Amount | None
+
+
+class ProfileRecord(Strict):
+    """One measured profile of a network with random weights, which cost what trained ones do.
+
+    Attributes:
+        profile_id: 12 hex digits over all the rest.
+        created: UTC, ISO 8601, seconds.
+        size: Height and width of the input, which is seeded noise.
+        config: Arguments of the model's factory beside ``num_classes``.
+        folded: Batch normalisation was folded into the convolutions for inference.
+        interleaved: All models that were measured in turn with this one, this one included.
+    """
+
+    schema_version: Literal[1] = 1
+    profile_id: str
+    created: str
+    model: str
+    paper_name: str
+    size: tuple[int, int]
+    batch: Annotated[int, Field(ge=1)]
+    num_classes: Annotated[int, Field(ge=2)]
+    config: dict[str, JsonValue] = {}
+    folded: bool
+    seed: int
+    interleaved: list[str]
+    profile: Profile
+    environment: Environment
+
+
 def _digest(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -294,8 +396,37 @@ def load_record(path: Path) -> RunRecord:
     Raises:
         RecordError: The file is missing, damaged or of another schema.
     """
+    return _load(path, RunRecord)
+
+
+def profile_id(record: ProfileRecord) -> str:
+    """12 hex digits over all of a profile's record but its id."""
+    return _digest(record.model_dump(mode="json", exclude={"profile_id"}))
+
+
+def save_profile(path: Path, record: ProfileRecord) -> None:
+    """Writes the record of a profile."""
+    write_text(path, record.model_dump_json(indent=2) + "\n")
+
+
+def load_profile(path: Path) -> ProfileRecord:
+    """Reads the record of a profile.
+
+    Raises:
+        RecordError: The file is missing, damaged, of another schema, or was changed since it was measured.
+    """
+    record = _load(path, ProfileRecord)
+    if record.profile_id != profile_id(record):
+        raise RecordError(f"Profile {path} is not what was measured: its id does not follow from its contents.")
+    return record
+
+
+AnyRecord = TypeVar("AnyRecord", RunRecord, ProfileRecord)
+
+
+def _load(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except OSError as error:
         raise RecordError(f"Cannot read record {path}: {error.strerror}.") from error
     except ValidationError as error:
