@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 CHECKOUT = Path(__file__).parents[1]
+REQUIRED = {"shared": "SEGBENCH_REQUIRE_SHARED_DATA", "chromium": "SEGBENCH_REQUIRE_CHROMIUM"}
 
 
 # Times depend on what else the machine does; a law does not.
@@ -57,12 +58,13 @@ def _skip(items: list[pytest.Item], reason: str) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turns the skip of a test on real data into a failure where the data is required."""
+    """Turns the skip of a test into a failure where what it needs is required: real data, Chromium."""
     report = yield
-    required = os.environ.get("SEGBENCH_REQUIRE_SHARED_DATA") == "1" and item.get_closest_marker("shared")
+    required = [name for marker, name in REQUIRED.items() if item.get_closest_marker(marker)]
+    required = [name for name in required if os.environ.get(name) == "1"]
     if report.skipped and required and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped although SEGBENCH_REQUIRE_SHARED_DATA=1: {report.longrepr}"
+        report.longrepr = f"skipped although {required[0]}=1: {report.longrepr}"
     return report
 
 

@@ -23,6 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"engine"}),
     frozenset({"launch"}),
     frozenset({"cli", "console"}),
+    frozenset({"testing"}),
 )
 STRANGERS = frozenset({"data", "models", "leaderboard", "hub"})
 TORCH_FREE = frozenset().union(*LAYERS[:6], {"leaderboard", "cli", "console"})
@@ -76,6 +77,16 @@ def test_data_models_leaderboard_and_hub_do_not_know_each_other() -> None:
 def test_the_console_does_not_know_the_commands() -> None:
     console = [module for module in inside() if part(module) == "console"]
     assert {name for module in console for name in own_imports(module) if part(name) == "cli"} == set()
+
+
+def test_what_tests_share_is_imported_by_tests_alone() -> None:
+    users = {
+        module
+        for module in inside()
+        for name in own_imports(module)
+        if part(name) == "testing" and part(module) != "testing"
+    }
+    assert users == set()
 
 
 def test_no_import_goes_in_a_circle() -> None:

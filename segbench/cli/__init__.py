@@ -22,10 +22,15 @@ from segbench.cli import (
     outcome,
     predict,
     prepare,
+    profile,
+    push_dataset,
+    push_leaderboard,
+    push_weights,
     reproduce,
     run,
     score,
     show,
+    status,
     verify,
 )
 
@@ -42,6 +47,8 @@ app = typer.Typer(
 )
 caches = typer.Typer(help="The raw copies that training reads.", rich_markup_mode=None)
 bundles = typer.Typer(help="Prepared datasets as one file, for machines without a network.", rich_markup_mode=None)
+
+pushes = typer.Typer(help="Put results on the Hugging Face Hub, private unless asked.", rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
@@ -63,12 +70,14 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "show": (show.show_dataset, "segbench show camvid --split test --count 12"),
     "verify": (verify.verify_dataset, "segbench verify camvid"),
     "run": (run.run_models, "segbench run segnet-basic fcn-basic --dataset camvid --seeds 0,1,2"),
+    "status": (status.show_status, "segbench status"),
     "reproduce": (reproduce.reproduce_suite, "segbench reproduce segnet-table1 --scale half --budget 2h"),
     "evaluate": (evaluate.evaluate_weights, "segbench evaluate runs/camvid/RUN --dataset camvid"),
     "predict": (predict.predict_images, "segbench predict street.jpg --weights RUN -o maps"),
     "score": (score.score_predictions, "segbench score maps --labels truth --num-classes 11"),
     "audit": (audit.audit_predictions, "segbench audit maps --dataset camvid"),
     "compare": (compare.compare_runs, "segbench compare 398ed61e2fc0 08230fcb909c"),
+    "profile": (profile.profile_networks, "segbench profile segnet fcn deeplab-largefov --size 360x480"),
     "leaderboard": (leaderboard.draw_boards, "segbench leaderboard --check"),
     "doctor": (doctor.examine, "segbench doctor --json"),
 }
@@ -80,6 +89,11 @@ _BUNDLE_VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "export": (bundle.export_dataset, "segbench bundle export camvid camvid.tar"),
     "import": (bundle.import_dataset, "segbench bundle import camvid camvid.tar"),
 }
+_PUSH_VERBS: dict[str, tuple[Callable[..., None], str]] = {
+    "weights": (push_weights.push_weights, "segbench push weights 0d5f53138d3d --repo ORG/NAME --dry-run"),
+    "dataset": (push_dataset.push_dataset, "segbench push dataset synthetic-roads --repo ORG/NAME --dry-run"),
+    "leaderboard": (push_leaderboard.push_leaderboard, "segbench push leaderboard --repo ORG/NAME --dry-run"),
+}
 # --from takes several sources, such as a shell's *.zip: those after the first come as extra arguments.
 _EXTRA = {"prepare": {"allow_extra_args": True}}
 
@@ -89,6 +103,9 @@ for verb, (function, example) in _CACHE_VERBS.items():
     caches.command(verb, epilog=f"Example: {example}")(function)
 for verb, (function, example) in _BUNDLE_VERBS.items():
     bundles.command(verb, epilog=f"Example: {example}")(function)
+for verb, (function, example) in _PUSH_VERBS.items():
+    pushes.command(verb, epilog=f"Example: {example}")(function)
+app.add_typer(pushes, name="push", epilog="Example: segbench push dataset synthetic-roads --repo ORG/NAME --dry-run")
 app.add_typer(bundles, name="bundle", epilog="Example: segbench bundle export camvid camvid.tar")
 app.add_typer(caches, name="cache", epilog="Example: segbench cache list")
 

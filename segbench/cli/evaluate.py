@@ -13,7 +13,9 @@ __all__ = ["evaluate_weights"]
 
 
 def evaluate_weights(
-    weights: Annotated[str, typer.Argument(metavar="WEIGHTS", help="A run's folder or a weights file.")],
+    weights: Annotated[
+        str, typer.Argument(metavar="WEIGHTS", help="A run's folder, a weights file, or ORG/NAME of the Hub.")
+    ],
     dataset: Annotated[
         str, typer.Option(metavar="D", autocompletion=complete_dataset, help="See 'segbench list datasets'.")
     ],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_boards", "resampling_values"]
 
-FORMATS = ("md", "csv")
+FORMATS = ("md", "csv", "html")
 
 
 def draw_boards(
@@ -27,9 +27,23 @@ def draw_boards(
         str | None, typer.Option(metavar="D", autocompletion=complete_dataset, help="Show this dataset alone.")
     ] = None,
     form: Annotated[
-        str | None, typer.Option("--format", metavar="F", help="Show md or csv, what the files hold.")
+        str | None, typer.Option("--format", metavar="F", help="Show md or csv, what the files hold; or write html.")
     ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("-o", metavar="FILE", help="Where html goes, in place of leaderboards/D.html."),
+    ] = None,
+    photographs: Annotated[
+        bool, typer.Option("--photographs", help="html with photographs, which may not be passed on.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; compare the files with the records.")] = False,
+    old: Annotated[
+        Path | None,
+        typer.Option("--diff", metavar="OLD", help="Compare with an older leaderboards folder or CSV; 1 if one fell."),
+    ] = None,
+    tolerance: Annotated[
+        str | None, typer.Option(metavar="POINTS", help="Falls that --diff lets pass; its interval if left out.")
+    ] = None,
     out: Out = Path(),
     as_json: Json = False,
     quiet: Quiet = False,
@@ -37,9 +51,16 @@ def draw_boards(
     """Draw the tables from the records, and show them."""
     console = Console(json=as_json, quiet=quiet)
     _check_options(dataset, form, check)
+    _check_diff(old, tolerance, form, check)
+    if form != "html" and (file is not None or photographs):
+        raise UsageError(f"{'-o' if file is not None else '--photographs'} goes with --format html.")
     root = out / "leaderboards"
     if check:
         _compare(console, root)
+    elif old is not None:
+        _differ(console, old, root, dataset, tolerance)
+    elif form == "html":
+        _write_html(console, root, dataset, file, photographs)
     else:
         _draw(console, root, dataset, form)
 
@@ -59,6 +80,19 @@ def _check_options(dataset: str | None, form: str | None, check: bool) -> None:
         )
 
 
+def _check_diff(old: Path | None, tolerance: str | None, form: str | None, check: bool) -> None:
+    if old is None and tolerance is not None:
+        raise UsageError("--tolerance goes with --diff OLD.", "Run: segbench leaderboard --diff OLD --tolerance 0.5")
+    if old is not None and (form or check):
+        raise UsageError(f"--diff changes no file; {'--format' if form else '--check'} does not go with it.")
+
+
+def _differ(console: Console, old: Path, root: Path, dataset: str | None, tolerance: str | None) -> None:
+    from segbench.cli.leaderboard_diff import parse_tolerance, show_diff
+
+    show_diff(console, old, root, dataset, parse_tolerance(tolerance))
+
+
 def _compare(console: Console, root: Path) -> None:
     from segbench.leaderboard.rendering import check_boards
     from segbench.leaderboard.store import record_paths
@@ -70,15 +104,27 @@ def _compare(console: Console, root: Path) -> None:
     console.note(f"The tables in {root} are what its {len(record_paths(root))} records say.")
 
 
+def _write_html(console: Console, root: Path, dataset: str | None, file: Path | None, photographs: bool) -> None:
+    from segbench.cli.leaderboard_page import write_pages
+
+    paths = write_pages(root, dataset, file, photographs=photographs, progress=console.progress())
+    console.result({"files": [str(path) for path in paths], "photographs": photographs}, *map(str, paths))
+    if photographs:
+        console.note("Do not pass these pages on: they show photographs of the dataset.")
+    if not paths:
+        console.note(f"There are no records{f' of {dataset}' if dataset else ''} in {root}.")
+
+
 def _draw(console: Console, root: Path, dataset: str | None, form: str | None) -> None:
     from segbench.cli.run_table import board_table
+    from segbench.leaderboard.profiles import filed_profiles
     from segbench.leaderboard.rendering import to_csv, to_markdown, write_boards
     from segbench.leaderboard.store import load_records, tallies_under
     from segbench.leaderboard.table import build_boards, left_out
 
     files = write_boards(root)
     records = load_records(root, dataset)
-    boards = build_boards(records, tallies_under(root))
+    boards = build_boards(records, tallies_under(root), filed_profiles(root))
     values = {"boards": [_board_values(board) for board in boards], "files": [str(path) for path in files]}
     written = {"md": to_markdown, "csv": to_csv}
     shown = [board_table(board) for board in boards] if form is None else [written[form](boards).rstrip("\n")]
@@ -90,11 +136,12 @@ def _draw(console: Console, root: Path, dataset: str | None, form: str | None) -
 
 
 def _board_values(board: Board) -> dict[str, Any]:
-    values = _shallow(board, "rows", "protocol", "resampling")
+    values = _shallow(board, "rows", "protocol", "resampling", "costs")
     return {
         **values,
         "protocol": board.protocol.model_dump(mode="json"),
         "resampling": None if board.resampling is None else resampling_values(board.resampling),
+        "costs": None if board.costs is None else asdict(board.costs),
         "rows": [_row_values(row) for row in board.rows],
     }
 

@@ -16,7 +16,7 @@ __all__ = ["predict_images"]
 
 
 def predict_images(
-    weights: Annotated[str, typer.Option("--weights", metavar="W", help="A run's folder or a weights file.")],
+    weights: Annotated[str, typer.Option("--weights", metavar="W", help="A run, weights, or ORG/NAME of the Hub.")],
     folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the label maps go.")],
     images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE", help="Picture files.")] = None,
     dataset: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from segbench.leaderboard.grouping import grouped
+from segbench.leaderboard.headings import board_title, commands
 from segbench.leaderboard.markdown_table import aligned, plain
 from segbench.leaderboard.store import result_name
 from segbench.leaderboard.table import SHORT_NAMES, Board, Row
@@ -20,14 +21,11 @@ from segbench.leaderboard.wording import (
     rank_text,
     size_text,
 )
-from segbench.recipe import list_suites
-from segbench.record import ClassScores, Protocol
-from segbench.suite import load_suite
+from segbench.record import ClassScores
 
 __all__ = ["MARKER", "to_markdown"]
 
 MARKER = "<!-- Drawn by `segbench leaderboard` from the records in records/; edits are lost. -->"
-FULL_SCALE = "full"
 
 Column = tuple[str, Callable[[Row], str]]
 
@@ -53,14 +51,14 @@ def _chapter(boards: Sequence[Board]) -> Iterator[str]:
     for board in boards:
         yield from _sections(board)
     yield "## How to reproduce"
-    yield _commands(boards)
+    yield "\n".join(["```sh", *commands(boards), "```"])
 
 
 def _sections(board: Board) -> Iterator[str]:
-    yield f"## {_heading(board)}"
+    yield f"## {plain(board_title(board))}"
     yield _facts(board)
     yield f"**Protocol** `{board.protocol.name}`, version {board.protocol.version}. {protocol_text(board.protocol)}"
-    yield _table(SCORE_COLUMNS, board.rows)
+    yield _table((*SCORE_COLUMNS, *_cost_columns(board), *FILE_COLUMNS), board.rows)
     yield _legend(board)
     if board.resampling is not None:
         yield certainty_text(board.resampling)
@@ -74,19 +72,6 @@ def _sections(board: Board) -> Iterator[str]:
     yield from _class_sections(board)
     yield "### Notes"
     yield "\n".join(f"- {note}" for note in (*map(plain, board.notes), *_machines(board.rows)))
-
-
-def _heading(board: Board) -> str:
-    """Unique among the boards of a dataset, as far as people can tell them apart at all."""
-    parts = [f"{plain(board.dataset_title)} {board.dataset_variant}", f"{board.split} split"]
-    parts.append(f"scored at {size_text(board.protocol.size)}")
-    if board.scale != FULL_SCALE:
-        parts.append(f"scale {plain(board.scale)}")
-    if board.protocol != Protocol(size=board.protocol.size):
-        boundary = board.protocol.boundary
-        unit = "px" if boundary.unit == "px" else " of the diagonal"
-        parts.append(f"BF {boundary.rule}, {boundary.void}, {boundary.average}, {boundary.tolerance:g}{unit}")
-    return ", ".join(parts)
 
 
 def _facts(board: Board) -> str:
@@ -177,9 +162,22 @@ SCORE_COLUMNS: tuple[Column, ...] = (
     ("Paper's mIoU >", _paper_mean_iou),
     ("Δ mIoU >", lambda row: _paper_delta(row, "mean_iou")),
     ("Validation mIoU >", lambda row: "" if row.validation_mean_iou is None else percent(row.validation_mean_iou)),
+    ("Parameters, M >", lambda row: millions(row.parameters)),
+)
+
+FILE_COLUMNS: tuple[Column, ...] = (
     ("Run", _run_link),
     ("Files", _file_links),
 )
+
+
+def _cost_columns(board: Board) -> tuple[Column, ...]:
+    """What was measured on the device of the board's profiles; empty where there are none."""
+    return (
+        ("ms >", lambda row: "" if (cost := board.cost(row)) is None else f"{cost.latency_ms:.1f}"),
+        ("Peak MiB >", lambda row: "" if (cost := board.cost(row)) is None else f"{cost.peak_memory_mib:.1f}"),
+    )
+
 
 PAPER_COLUMNS: tuple[Column, ...] = (
     ("Model", lambda row: plain(row.label)),
@@ -220,6 +218,7 @@ def _legend(board: Board) -> str:
     return (
         "G: global accuracy. C: mean accuracy of the classes. mIoU: mean intersection over union; it orders the table. "
         "BF: boundary F1. Files: counts per image and predicted label maps, from which a row can be scored again."
+        + (f" ms, peak MiB: inference of {plain(board.costs.heading)}." if board.costs else "")
         + (" *(In italics)*: a paper's number that cannot be compared with ours; the notes say why." if grey else "")
     )
 
@@ -228,38 +227,6 @@ def _machines(rows: Sequence[Row]) -> Iterator[str]:
     """Where the runs happened, one line each different machine."""
     for text, same in grouped(rows, lambda row: machine(row.record.environment)).items():
         yield f"{', '.join(plain(row.label) for row in same)}: {plain(text)}."
-
-
-def _commands(boards: Sequence[Board]) -> str:
-    dataset = boards[0].dataset
-    variants = dict.fromkeys(board.dataset_variant for board in boards)
-    lines = [
-        *(f"segbench prepare {dataset} --variant {variant}" for variant in variants),
-        *_run_commands(dataset, [row for board in boards for row in board.rows]),
-        f"segbench leaderboard --dataset {dataset}",
-    ]
-    return "\n".join(["```sh", *lines, "```"])
-
-
-def _run_commands(dataset: str, rows: Sequence[Row]) -> Iterator[str]:
-    """One command for the models that ran the same recipe with the same seeds."""
-    runs = grouped(rows, lambda row: (row.record.recipe.variant, row.model))
-    seeds = {run: sorted({row.seed for row in same}) for run, same in runs.items()}
-    suites = _suite_scales(dataset)
-    for (variant, chosen), same in sorted(grouped(seeds, lambda run: (run[0], tuple(seeds[run]))).items()):
-        models = sorted(model for _, model in same)
-        option = "" if chosen == (0,) else f" --seeds {','.join(map(str, chosen))}"
-        if variant in suites:
-            only = "".join(f" --only {model}" for model in models)
-            yield f"segbench reproduce {suites[variant]} --scale {variant}{only}{option}"
-        else:
-            yield f"segbench run {' '.join(models)} --dataset {dataset} --recipe {variant}{option}"
-
-
-def _suite_scales(dataset: str) -> dict[str, str]:
-    """Suites by those scales that run on a dataset."""
-    suites = map(load_suite, list_suites())
-    return {name: suite.name for suite in suites for name, scale in suite.scales.items() if scale.dataset == dataset}
 
 
 # --- classes ---------------------------------------------------------------------------------------------------------

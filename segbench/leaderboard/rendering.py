@@ -8,8 +8,11 @@ from pathlib import Path
 
 from segbench.atomic import write_text
 from segbench.errors import RecordError
+from segbench.leaderboard.cost_scatter import scatter_texts
 from segbench.leaderboard.grouping import grouped
 from segbench.leaderboard.markdown import MARKER, to_markdown
+from segbench.leaderboard.profile_table import PROFILE_COLUMNS, profile_texts
+from segbench.leaderboard.profiles import filed_profiles
 from segbench.leaderboard.reproduction import build_reproduction
 from segbench.leaderboard.reproduction_table import (
     REPRODUCTION_COLUMNS,
@@ -38,20 +41,25 @@ def write_boards(root: Path) -> list[Path]:
     Raises:
         RecordError: A record is damaged, incomplete or contradicts another.
     """
-    texts = _texts(root)
+    texts = _texts(root) | _pictures(root)
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)
 
 
+def _pictures(root: Path) -> dict[Path, str]:
+    """Mean IoU against cost; another matplotlib draws other bytes, so these are not compared."""
+    return scatter_texts(root, build_boards(load_records(root), None, filed_profiles(root)))
+
+
 def _texts(root: Path) -> dict[Path, str]:
     """What each board file has to hold."""
     records, texts = load_records(root), {}
-    everything = build_boards(records, tallies_under(root))
+    everything = build_boards(records, tallies_under(root), filed_profiles(root))
     for dataset, boards in grouped(everything, lambda board: board.dataset).items():
         texts[root / f"{dataset}.md"] = to_markdown(boards)
         texts[root / f"{dataset}.csv"] = to_csv(boards)
-    return texts | _reproductions(root, records)
+    return texts | _reproductions(root, records) | profile_texts(root, everything)
 
 
 def _reproductions(root: Path, records: list[RunRecord]) -> dict[Path, str]:
@@ -112,7 +120,7 @@ def _first_difference(found: str, wanted: str) -> int:
 
 def _drawn(root: Path) -> Iterator[Path]:
     """Files that begin as boards do."""
-    headers = {",".join(COLUMNS), ",".join(REPRODUCTION_COLUMNS)}
+    headers = {",".join(COLUMNS), ",".join(REPRODUCTION_COLUMNS), ",".join(PROFILE_COLUMNS)}
     for path in sorted(root.glob("*.*")):
         if path.suffix in (".md", ".csv") and path.is_file():
             with path.open(encoding="utf-8", errors="replace") as file:

@@ -26,7 +26,7 @@ def to_csv(boards: Board | Iterable[Board]) -> str:
     """
     chosen = [boards] if isinstance(boards, Board) else list(boards)
     rows = [
-        {**_board_values(board), **_row_values(row), **_certainty_values(board, row)}
+        {**_board_values(board), **_row_values(row), **_certainty_values(board, row), **_cost_values(board, row)}
         for board in chosen
         for row in board.rows
     ]
@@ -105,6 +105,17 @@ def _certainty_values(board: Board, row: Row) -> dict[str, Value]:
     }
 
 
+def _cost_values(board: Board, row: Row) -> dict[str, Value]:
+    cost = board.cost(row)
+    if board.costs is None or cost is None:
+        return {}
+    return {
+        "latency_ms": cost.latency_ms,
+        "peak_memory_mib": cost.peak_memory_mib,
+        "profile": board.costs.heading,
+    }
+
+
 def _paper_values(row: Row) -> Iterator[tuple[str, Value]]:
     paper = row.paper
     for name in SCORE_NAMES:
@@ -129,6 +140,7 @@ COLUMNS = (
     *(f"delta_{name}" for name in SCORE_NAMES),
     *("paper_comparable", "paper_reason", "paper_source"),
     *("parameters", "convolution_weights", "paper_parameters"),
+    *("latency_ms", "peak_memory_mib", "profile"),
     *("epochs", "selected_iteration", "wall_time_s", "images_per_s"),
     *("device", "cpu", "threads", "precision", "convolution"),
     *("created", "cell_id", "run_id", "weights_sha256"),

@@ -3,6 +3,8 @@
 <root>/records/<dataset>/<model>/<run_id>.json               written last: it marks the result as complete
                                  <run_id>.tallies.parquet    counts per image
                                  <run_id>.predictions.zip    predicted label maps
+
+Profiles of networks are beside the datasets, under <root>/records/profiles/.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from segbench.record import RunRecord, load_record, save_record
 from segbench.specs import Colour
 
 __all__ = [
+    "PROFILES_FOLDER",
+    "RECORDS_FOLDER",
     "PredictionsWriter",
     "ResultFiles",
     "check_scores",
@@ -37,7 +41,7 @@ __all__ = [
     "tallies_under",
 ]
 
-RECORDS_FOLDER = "records"
+RECORDS_FOLDER, PROFILES_FOLDER = "records", "profiles"
 _RECORD, _TALLIES, _PREDICTIONS = ".json", ".tallies.parquet", ".predictions.zip"
 _ENDINGS = (_RECORD, _TALLIES, _PREDICTIONS)
 
@@ -164,8 +168,9 @@ def _check_ids(found: list[str], wanted: list[str], where: str) -> None:
 
 
 def record_paths(root: Path, dataset: str | None = None) -> list[Path]:
-    """Paths of all records, sorted; of one dataset, or of all."""
-    return sorted((root / RECORDS_FOLDER).glob(f"{dataset or '*'}/*/*{_RECORD}"))
+    """Paths of all records of runs, sorted; of one dataset, or of all."""
+    found = (root / RECORDS_FOLDER).glob(f"{dataset or '*'}/*/*{_RECORD}")
+    return sorted(path for path in found if path.parents[1].name != PROFILES_FOLDER)
 
 
 def load_records(root: Path, dataset: str | None = None) -> list[RunRecord]:
@@ -230,4 +235,6 @@ def orphans(root: Path) -> Iterator[Path]:
     """Yields files under ``records`` that belong to no record, such as what a killed run left behind; sorted."""
     folder = root / RECORDS_FOLDER
     known = {str(path).removesuffix(_RECORD) + ending for path in record_paths(root) for ending in _ENDINGS}
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and str(path) not in known)
+    profiles = set((folder / PROFILES_FOLDER).rglob(f"*{_RECORD}"))
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path not in profiles)
+    return (path for path in files if str(path) not in known)

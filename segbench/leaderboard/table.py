@@ -8,13 +8,14 @@ from typing import Any
 
 from segbench.errors import RecordError
 from segbench.leaderboard.certainty import Place, certainty
+from segbench.leaderboard.costs import Cost, Costs, join_profiles
 from segbench.leaderboard.grouping import grouped
 from segbench.leaderboard.wording import percent
 from segbench.metrics.resampling import Resampling
 from segbench.metrics.statistics import seed_spread
 from segbench.metrics.tallies import Tallies
 from segbench.recipe import PaperNumbers
-from segbench.record import SCORE_NAMES, Protocol, RunRecord
+from segbench.record import SCORE_NAMES, ProfileRecord, Protocol, RunRecord
 
 __all__ = ["SHORT_NAMES", "Board", "Comparison", "Row", "build_boards", "left_out"]
 
@@ -98,6 +99,7 @@ class Board:
         rows: Best ``mean_iou`` first, then ``boundary_f1``, then the name.
         notes: Sentences about rows, and about runs that were left out.
         resampling: How images were drawn for intervals and ranks, ``None`` where there are none.
+        costs: Profiles of one device that some rows have, ``None`` where none has.
     """
 
     dataset: str
@@ -114,9 +116,18 @@ class Board:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     resampling: Resampling | None = None
+    costs: Costs | None = None
+
+    def cost(self, row: Row) -> Cost | None:
+        """What the network of a row costs on the device of this board, ``None`` where it was not measured there."""
+        return None if self.costs is None else self.costs.by_run.get(row.run_id)
 
 
-def build_boards(records: Iterable[RunRecord], tallies: Callable[[RunRecord], Tallies] | None = None) -> list[Board]:
+def build_boards(
+    records: Iterable[RunRecord],
+    tallies: Callable[[RunRecord], Tallies] | None = None,
+    profiles: Sequence[ProfileRecord] = (),
+) -> list[Board]:
     """The boards of records, in an order that does not depend on theirs.
 
     A board holds what may be compared: dataset, variant, content of the dataset, split, evaluated size, scale and
@@ -125,13 +136,15 @@ def build_boards(records: Iterable[RunRecord], tallies: Callable[[RunRecord], Ta
     Args:
         records: Of any datasets.
         tallies: Gives the tallies of a record (``tallies_under``); rows have intervals and ranks then.
+        profiles: What networks cost in use, of any device (``filed_profiles``).
 
     Raises:
         RecordError: Runs of one board were not scored on the same images, or tallies do not belong to their record.
     """
     everything = sorted(records, key=lambda record: (record.created, record.run_id))
     groups = grouped((record for record in everything if not record.dataset_partial), _board_key)
-    boards = [_board(groups[key], everything) for key in sorted(groups)]
+    plain = [_board(groups[key], everything) for key in sorted(groups)]
+    boards = [replace(one, costs=join_profiles([row.record for row in one.rows], profiles)) for one in plain]
     return boards if tallies is None else [_with_places(board, tallies) for board in boards]
 
 

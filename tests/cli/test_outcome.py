@@ -129,7 +129,7 @@ def test_the_traceback_shows_where_it_is_asked_for(
             ["score", "maps", "--labels", "truth"],
             "--num-classes comes with --labels; a prepared dataset knows its classes.",
         ),
-        (["leaderboard", "--format", "xls"], "Unknown format 'xls'. Known: md, csv."),
+        (["leaderboard", "--format", "xls"], "Unknown format 'xls'. Known: md, csv, html."),
         (
             ["leaderboard", "--check", "--dataset", "camvid"],
             "--check compares every file; --dataset does not go with it. Run: segbench leaderboard --check",

@@ -83,7 +83,7 @@ def test_links_lead_to_the_files(tmp_path: Path) -> None:
 
 def test_columns_that_no_row_fills_are_left_out() -> None:
     heads = set(tables(drawn(named(0.5, validation=None)))[0][0])
-    assert heads == {"Model", "Recipe", "Seed", "G", "C", "mIoU", "BF", "Run", "Files"}
+    assert heads == {"Model", "Recipe", "Seed", "G", "C", "mIoU", "BF", "Parameters, M", "Run", "Files"}
     assert "Beside the paper" not in drawn(named(0.5))
 
 
