@@ -708,7 +708,9 @@ from segbench.data.preparation import prepare
 
 start = time.perf_counter()
 manifest = prepare("sunrgbd", sys.argv[1], sources=[Path(name) for name in sys.argv[2:]], force=True).manifest
-own, children = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+# Of this program alone: ru_maxrss would begin with the size of the process that started it.
+own = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 print(json.dumps({
     "seconds": round(time.perf_counter() - start, 1), "peak_mib": round(own), "peak_worker_mib": round(children),
     "fingerprint": manifest.fingerprint, "counts": manifest.counts, "partial": manifest.partial,
