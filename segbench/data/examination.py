@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from segbench.data.codec import decode_ids, decode_rgb, image_size
 from segbench.data.fingerprint import label_line, sample_digest
 from segbench.data.near_duplicates import perceptual_hash
-from segbench.data.workers import available
 from segbench.errors import DataError
+from segbench.processors import available_processors
 from segbench.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def examine_split(rows: datasets.Dataset, split: str, progress: Progress = SILEN
     found: list[Examined] = []
     # Decoding, hashing and scaling release the interpreter's lock, so threads are enough and cost no start.
     with (
-        ThreadPoolExecutor(available()) as pool,
+        ThreadPoolExecutor(available_processors()) as pool,
         progress.task(f"verify {split}", len(rows), "images") as bar,
     ):
         for batch in _batches(rows, split):

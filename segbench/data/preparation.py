@@ -21,9 +21,9 @@ from segbench.data.hub_repository import is_hub
 from segbench.data.locks import making
 from segbench.data.sample import Source, SourceFactory, SourceOptions
 from segbench.data.work_folder import remove_work, work_folder, work_key, work_path
-from segbench.data.workers import available
 from segbench.errors import DataError, NotPreparedError, UnknownNameError
 from segbench.manifest import MANIFEST_FILE, Manifest
+from segbench.processors import available_processors
 from segbench.progress import SILENT, Progress
 from segbench.registry import DATASETS, closest, import_object
 from segbench.specs import DatasetSpec, VariantSpec
@@ -278,7 +278,7 @@ class _Making:
     def _processes(self, source: Source) -> int:
         """One where the work is done before another process would be up."""
         total = sum(source.counts.values())
-        return min(available(), total // SAMPLES_PER_PROCESS) if self.jobs is None else min(self.jobs, total)
+        return min(available_processors(), total // SAMPLES_PER_PROCESS) if self.jobs is None else min(self.jobs, total)
 
     def _check_known(self, manifest: Manifest) -> None:
         known = self.variant.known_fingerprint

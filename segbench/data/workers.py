@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 
 from segbench.errors import SegbenchError
 
-__all__ = ["available", "in_order", "serve"]
+__all__ = ["in_order", "serve"]
 
 Result = TypeVar("Result")
 
@@ -32,11 +32,6 @@ START = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
     "from segbench.data.workers import serve; serve(sys.stdin.buffer, sys.stdout.buffer)"
 )
-
-
-def available() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

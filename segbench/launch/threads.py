@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
+from segbench.processors import available_processors
 
-__all__ = ["processors", "thread_variables", "threads_each"]
+__all__ = ["thread_variables", "threads_each"]
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_each(processes: int) -> int:
@@ -21,7 +16,7 @@ def threads_each(processes: int) -> int:
     bit for bit only where the number of threads is the same, which every record holds. To compare runs of different
     launchers bit for bit, give both the same ``--threads``.
     """
-    return max(1, processors() // processes)
+    return max(1, available_processors() // processes)
 
 
 def thread_variables(threads: int) -> dict[str, str]:

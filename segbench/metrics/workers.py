@@ -6,7 +6,6 @@ depends on the number of processes.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from segbench.errors import SegbenchError, UsageError
+from segbench.processors import available_processors
 from segbench.progress import SILENT, Task
 
 if TYPE_CHECKING:
@@ -24,18 +24,13 @@ if TYPE_CHECKING:
 
     Pipe: TypeAlias = "Connection[Any, Any]"
 
-__all__ = ["cores", "worked", "worker_count"]
+__all__ = ["worked", "worker_count"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 # A process costs about as much as this many images.
 _ITEMS_PER_WORKER = 4
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def worker_count(jobs: int | None, num_items: int) -> int:
@@ -50,7 +45,7 @@ def worker_count(jobs: int | None, num_items: int) -> int:
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs} is no number of processes: give 1 or more.")
-    return max(1, min(cores() if jobs is None else jobs, num_items // _ITEMS_PER_WORKER))
+    return max(1, min(available_processors() if jobs is None else jobs, num_items // _ITEMS_PER_WORKER))
 
 
 def worked(

@@ -51,22 +51,21 @@ FOURIER = {"_DftConvolution", "_DftConvolutionBackward"}
 Step = Callable[[], object]
 
 
-class PlainSegNetBasic(nn.Module):
-    """SegNet-Basic as one would write it down, parameters in the order of segbench's."""
+class Plain(nn.Module):
+    """An encoder-decoder with torch's own pooling and int64 indices."""
+
+    encoders: nn.ModuleList
+    decoders: nn.ModuleList
+    classifier: nn.Conv2d
 
     def __init__(self) -> None:
         super().__init__()
-        self.normalise = nn.LocalResponseNorm(5, 1e-4, 0.75, k=1)
-        channels = [3, *[WIDTH] * 4]
-        self.encoders = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 7, padding=3), nn.BatchNorm2d(b), nn.ReLU()) for a, b in pairwise(channels)
-        )
-        self.decoders = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 7, padding=3), nn.BatchNorm2d(WIDTH)) for _ in range(4)
-        )
-        self.classifier = nn.Conv2d(WIDTH, CLASSES, 1)
         self.pool = nn.MaxPool2d(2, 2, ceil_mode=True, return_indices=True)
         self.unpool = nn.MaxUnpool2d(2, 2)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """What the first convolution sees."""
+        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, 3, H, W] in 0..255 to logits [N, 11, H, W]."""
@@ -83,7 +82,28 @@ class PlainSegNetBasic(nn.Module):
         return logits
 
 
-class PlainSegNet(nn.Module):
+class PlainSegNetBasic(Plain):
+    """SegNet-Basic as one would write it down, parameters in the order of segbench's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.response = nn.LocalResponseNorm(5, 1e-4, 0.75, k=1)
+        channels = [3, *[WIDTH] * 4]
+        self.encoders = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 7, padding=3), nn.BatchNorm2d(b), nn.ReLU()) for a, b in pairwise(channels)
+        )
+        self.decoders = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 7, padding=3), nn.BatchNorm2d(WIDTH)) for _ in range(4)
+        )
+        self.classifier = nn.Conv2d(WIDTH, CLASSES, 1)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """As released."""
+        normalised: Tensor = self.response(images)
+        return normalised
+
+
+class PlainSegNet(Plain):
     """SegNet as one would write it down, parameters in the order of segbench's."""
 
     def __init__(self) -> None:
@@ -93,22 +113,10 @@ class PlainSegNet(nn.Module):
         self.encoders = nn.ModuleList(plain_chain(channels) for channels in down)
         self.decoders = nn.ModuleList(plain_chain(channels) for channels in up)
         self.classifier = nn.Conv2d(64, CLASSES, 3, padding=1)
-        self.pool = nn.MaxPool2d(2, 2, ceil_mode=True, return_indices=True)
-        self.unpool = nn.MaxUnpool2d(2, 2)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [N, 3, H, W] in 0..255 to logits [N, 11, H, W]."""
-        maps, kept = images.flip(1), []
-        for encoder in self.encoders:
-            maps = encoder(maps)
-            size = maps.shape[2:]
-            maps, indices = self.pool(maps)
-            kept.append((indices, size))
-        for decoder in self.decoders:
-            indices, size = kept.pop()
-            maps = decoder(self.unpool(maps, indices, output_size=size))
-        logits: Tensor = self.classifier(maps)
-        return logits
+    def normalise(self, images: Tensor) -> Tensor:
+        """BGR, as released."""
+        return images.flip(1)
 
 
 def plain_chain(channels: tuple[int, ...]) -> nn.Sequential:

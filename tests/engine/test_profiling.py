@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,6 @@ from segbench.engine.timing import WARM_UP_ROUNDS, interleaved_times
 from segbench.errors import RecordError, UnknownNameError, UsageError
 from segbench.models import MODELS, create_model
 from segbench.record import ProfileRecord, Timing, load_profile, profile_id, save_profile
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def settings(**changes: Any) -> Settings:

@@ -25,7 +25,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("jobs", "each"), [(1, 8), (2, 4), (3, 2), (8, 1), (20, 1)])
 def test_the_processors_are_divided(monkeypatch: pytest.MonkeyPatch, jobs: int, each: int) -> None:
-    monkeypatch.setattr(threads, "processors", lambda: 8)
+    monkeypatch.setattr(threads, "available_processors", lambda: 8)
     assert threads_each(jobs) == each
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from segbench.errors import DataError, SegbenchError, UsageError
-from segbench.metrics.workers import cores, worked, worker_count
+from segbench.metrics.workers import worked, worker_count
+from segbench.processors import available_processors
 
 CHECKOUT = Path(__file__).parents[2]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
@@ -93,7 +94,7 @@ def test_each_item_moves_the_bar() -> None:
 
 
 def test_how_many_processes() -> None:
-    assert worker_count(None, 10_000) == cores()
+    assert worker_count(None, 10_000) == available_processors()
     assert worker_count(3, 10_000) == 3
     assert worker_count(3, 8) == 2
     assert worker_count(3, 0) == 1
