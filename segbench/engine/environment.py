@@ -41,12 +41,23 @@ class Compute:
 
 def cpu_features() -> list[str]:
     """The instruction sets of this CPU that decide the speed of training, best first."""
+    flags = set(_cpu_line("flags", "Features").split())
+    return [name for name in FEATURES if name in flags]
+
+
+def _cpu_gains_from_bf16() -> bool:
+    features = cpu_features()
+    amd = _cpu_line("vendor_id").endswith("AuthenticAMD")
+    return "amx_bf16" in features or (amd and "avx512_bf16" in features)
+
+
+def _cpu_line(*beginnings: str) -> str:
+    """The first line of /proc/cpuinfo that begins so; empty where there is none."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return []
-    flags = set(next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "").split())
-    return [name for name in FEATURES if name in flags]
+        return ""
+    return next((line for line in text.splitlines() if line.startswith(beginnings)), "")
 
 
 def choose_compute(
@@ -56,15 +67,16 @@ def choose_compute(
 ) -> Compute:
     """Decides what ``auto`` means on this machine.
 
-    bf16 where matrix instructions make it faster (CUDA with bf16, AMX); the Fourier route for large kernels on CPUs
-    without them. (AVX-512 BF16 alone was measured slower than float32 in channels_last.)
+    bf16 where it is faster (CUDA with bf16, AMX, AMD's AVX-512 BF16), elsewhere the Fourier route for large kernels.
+    (Convolutions in channels_last, measured: AVX-512 BF16 halves their time on AMD's Zen 5, and is slower than float32
+    on an Intel Xeon without AMX.)
 
     Raises:
         UsageError: The device does not exist here.
     """
     chosen = _device(device)
-    matrix = torch.cuda.is_bf16_supported() if chosen.type == "cuda" else "amx_bf16" in cpu_features()
-    bf16 = matrix if precision == "auto" else precision == "bf16"
+    faster = torch.cuda.is_bf16_supported() if chosen.type == "cuda" else _cpu_gains_from_bf16()
+    bf16 = faster if precision == "auto" else precision == "bf16"
     fits = chosen.type == "cpu" and not bf16
     if convolution == "dft" and not fits:
         raise UsageError(
@@ -120,11 +132,7 @@ def _versions() -> dict[str, str]:
 
 
 def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return _cpu_line("model name").partition(":")[2].strip() or platform.processor() or platform.machine()
 
 
 def _git() -> tuple[str | None, bool | None]:

@@ -35,6 +35,12 @@ def gpus(monkeypatch: pytest.MonkeyPatch, count: int, bf16: bool = True) -> None
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
 
 
+def kernel_says(monkeypatch: pytest.MonkeyPatch, features: list[str], vendor: str) -> None:
+    """A machine whose /proc/cpuinfo names these."""
+    text = f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: fpu {' '.join(features)}\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+
+
 CPU_CASES: list[tuple[list[str], Precision, Convolution, tuple[str, str]]] = [
     (AMX, "auto", "auto", ("bf16", "direct")),
     (AVX512, "auto", "auto", ("fp32", "dft")),
@@ -57,9 +63,26 @@ def test_on_a_cpu(
     convolution: Convolution,
     expected: tuple[str, str],
 ) -> None:
-    monkeypatch.setattr(module, "cpu_features", lambda: features)
+    kernel_says(monkeypatch, features, "GenuineIntel")
     chosen = choose_compute("auto", precision, convolution)
     assert chosen.device == torch.device("cpu")
+    assert (chosen.precision, chosen.convolution) == expected
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize(
+    ("features", "precision", "expected"),
+    [
+        (AVX512, "auto", ("bf16", "direct")),
+        (AVX512, "fp32", ("fp32", "dft")),
+        (["avx512f", "avx2"], "auto", ("fp32", "dft")),
+    ],
+)
+def test_on_a_cpu_of_amd(
+    monkeypatch: pytest.MonkeyPatch, features: list[str], precision: Precision, expected: tuple[str, str]
+) -> None:
+    kernel_says(monkeypatch, features, "AuthenticAMD")
+    chosen = choose_compute("auto", precision)
     assert (chosen.precision, chosen.convolution) == expected
 
 
