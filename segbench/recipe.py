@@ -57,6 +57,8 @@ class Training(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_iterations: Annotated[int, Field(ge=0)] = 0
+    upsampling_lr_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learning rate of transposed convolutions as a share of ``lr`` (Caffe's ``lr_mult``)."""
     validate_every: Annotated[int, Field(ge=1)] = 1
     """Epochs between validations (iterations where the recipe counts iterations)."""
     select: Literal["global_accuracy", "mean_iou", "last"] = "global_accuracy"

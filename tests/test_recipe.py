@@ -293,6 +293,7 @@ DECISIVE = [
     "train.weight_decay=0.1",
     "train.schedule=cosine",
     "train.warmup_iterations=1",
+    "train.upsampling_lr_factor=0.5",
     "train.validate_every=2",
     "train.select=last",
     "train.batch_norm=running",

@@ -141,12 +141,26 @@ def learning_rate(training: Training, iteration: int, total: int) -> float:
 
 def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
     """Weight decay acts on convolution weights alone, not on biases and batch normalisation."""
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    upsampling = _upsampling(model) if training.upsampling_lr_factor != 1 else []
+    slowed = set(map(id, upsampling))
+    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1 and id(parameter) not in slowed]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": training.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [
+        {"params": decayed, "weight_decay": training.weight_decay, "factor": 1.0},
+        {"params": others, "weight_decay": 0.0, "factor": 1.0},
+    ]
+    if upsampling:
+        factor = training.upsampling_lr_factor
+        groups.append({"params": upsampling, "weight_decay": training.weight_decay, "factor": factor})
     if training.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=training.lr)
     return torch.optim.SGD(groups, lr=training.lr, momentum=training.momentum)
+
+
+def _upsampling(model: nn.Module) -> list[nn.Parameter]:
+    """The kernels of transposed convolutions."""
+    transposed = [module for module in model.modules() if isinstance(module, nn.ConvTranspose2d)]
+    return [parameter for module in transposed for parameter in module.parameters() if parameter.ndim > 1]
 
 
 class _Run:
@@ -296,7 +310,7 @@ class _Run:
         if not math.isfinite(value):
             self._diverged(value)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.training, iteration, self.total)
+            group["lr"] = learning_rate(self.training, iteration, self.total) * group["factor"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

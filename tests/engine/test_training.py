@@ -378,3 +378,34 @@ def test_warm_up_is_linear_and_multiplies_the_schedule() -> None:
     assert rates(8, warmup_iterations=4) == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.2, 0.2, 0.2, 0.2])
     plain, warm = rates(8, schedule="cosine"), rates(8, schedule="cosine", warmup_iterations=4)
     assert [a / b for a, b in zip(warm, plain, strict=True)] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+
+
+def test_transposed_convolutions_learn_at_their_share_of_the_rate(tmp_path: Path) -> None:
+    moved = {}
+    for factor in (1.0, 0.25):
+        torch.manual_seed(0)
+        model = create_model("fcn-basic", 3, width=8)
+        before = {name: value.detach().clone() for name, value in model.named_parameters()}
+        settings = tiny.recipe(iterations=1, validate_every=1, upsampling_lr_factor=factor)
+        train(tiny.job(tmp_path / str(factor), settings, model=model))
+        moved[factor] = {name: (value.detach() - before[name]) for name, value in model.named_parameters()}
+    slowed = {name for name in moved[1.0] if name.startswith("doublings.")}
+    assert len(slowed) == 4
+    for name, whole in moved[1.0].items():
+        share = 0.25 if name in slowed else 1.0
+        assert whole.abs().max() > 0
+        torch.testing.assert_close(moved[0.25][name], share * whole, rtol=1e-3, atol=1e-7)
+
+
+def test_slowed_transposed_convolutions_resume_bitwise(tmp_path: Path) -> None:
+    settings = tiny.recipe(upsampling_lr_factor=0.1)
+
+    def job(folder: Path, listener: Listener) -> Job:
+        torch.manual_seed(0)
+        return tiny.job(folder, settings, model=create_model("fcn-basic", 3, width=8), progress=listener)
+
+    train(job(tmp_path / "whole", Listener()))
+    with pytest.raises(KeyboardInterrupt):
+        train(job(tmp_path / "cut", Listener(signal_at=5)))
+    train(job(tmp_path / "cut", Listener()))
+    assert digest(tmp_path / "cut") == digest(tmp_path / "whole")
