@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segbench.metrics.confusion import class_ids, integer_map
+from segbench.metrics.confusion import integer_map
 from segbench.metrics.label_files import fitted
+from segbench.metrics.numbering import class_ids
 from segbench.metrics.scorer import MapPair
 from segbench.progress import SILENT, Progress
 from segbench.record import Scores

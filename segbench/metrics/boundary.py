@@ -16,10 +16,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segbench.metrics.confusion import Integers, check_same_shape, integer_map
+from segbench.metrics.confusion import check_same_shape, integer_map
 from segbench.metrics.disc import Tolerance, dilate
 from segbench.metrics.matching import FREE, maximum_matching
 from segbench.metrics.neighbours import Frame, Nearby, Neighbourhood, Pixels
+from segbench.metrics.numbering import Integers
 from segbench.metrics.outline import BITS, Bits, Outline, Positions, boundary_map, class_counts, pixels_per_class
 
 __all__ = ["BOUNDARY_COLUMNS", "boundary_counts", "boundary_map", "hit_counts", "sweep_counts"]

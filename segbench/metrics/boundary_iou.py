@@ -24,15 +24,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segbench.errors import UsageError
-from segbench.metrics.confusion import (
-    Integers,
-    VoidPredictions,
-    check_classes,
-    check_image,
-    class_ids,
-    count_pairs,
-    integer_map,
-)
+from segbench.metrics.confusion import VoidPredictions, check_classes, check_image, count_pairs, integer_map
+from segbench.metrics.numbering import Integers, class_ids
 
 __all__ = ["BoundaryIoU", "BoundaryIoUScores", "band_counts", "band_width", "inner_band"]
 

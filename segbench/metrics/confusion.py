@@ -1,20 +1,21 @@
-"""The confusion matrix: exact counts of (truth, prediction) pairs, from runs of equal pixels.
+"""The confusion matrix: exact counts of (truth, prediction) pairs.
 
-Label maps are piecewise constant, so most of a map is told by where a run of one (truth, prediction) pair begins and
-how long it is. Noisy maps have no runs worth the name; there every pixel is counted. Maps are looked at a part at a
-time, so memory beside them stays small.
+Each pixel becomes one small number for its pair, and the numbers are counted. Maps are looked at a part at a time, so
+memory beside them stays small.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segbench.errors import DataError, UsageError
+from segbench.metrics.histogram import Counted, add_counts, distinct_counts, runs
+from segbench.metrics.numbering import Integers, Numbering, class_ids
 
 __all__ = [
     "MAX_CLASSES",
@@ -24,24 +25,19 @@ __all__ = [
     "check_classes",
     "check_image",
     "check_same_shape",
-    "class_ids",
     "count_pairs",
     "integer_map",
-    "true_positions",
 ]
 
 VoidPredictions = Literal["error", "wrong"]
-Integers = NDArray[np.integer[Any]]
 
 MAX_CLASSES = 4096
-# Runs shorter than this on average cost more than counting every pixel (measured): with one byte a pixel, with more.
-_SHORTEST_RUN_OF_BYTES, _SHORTEST_RUN = 8, 2
-# A table of pairs up to this size is counted directly, a larger one by sorting.
-_LARGEST_TABLE = 1 << 16
-# Pixels looked at in one go, and counted one by one in one go (eight bytes each on the way).
+# Runs shorter than this on average cost more than counting every pixel (measured): with one byte a pair, with more.
+_SHORTEST_RUN_OF_BYTES, _SHORTEST_RUN = 6, 4
+# A table of pairs up to this size is kept whole, of a larger one the pairs that occur.
+_LARGEST_TABLE = 1 << 17
+# Pixels looked at in one go.
 _PART = 1 << 18
-_SINGLE_PIXELS = 1 << 16
-_VOID_BYTE = 255
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,13 @@ class ConfusionMatrix:
         Raises:
             DataError: The shapes differ, or a value is neither a class nor ``ignore_index``; nothing is counted then.
         """
-        self.add(count_pairs(label, prediction, self.num_classes, self.ignore_index, self.void_predictions))
+        maps = _JointMap.of(label, prediction, self.num_classes, self.ignore_index)
+        if not maps.fits_table:
+            self.add(maps.pairs(self.void_predictions))
+            return
+        counts, missed = maps.table(self.void_predictions)
+        self.counts += counts
+        self.missed += missed
 
     def add(self, pairs: PairCounts) -> None:
         """Adds the counts of an image that was counted before."""
@@ -149,20 +151,7 @@ def count_pairs(
     Raises:
         DataError: The shapes differ, or a value is not allowed; names the value and where it stands first.
     """
-    truth, guess = integer_map(label, "label"), integer_map(prediction, "prediction")
-    check_same_shape(truth, guess)
-    width = num_classes + 2
-    code, count = _counted(truth.ravel(), guess.ravel(), num_classes, ignore_index)
-    true, predicted = np.divmod(code, width)
-    void, invalid = num_classes, num_classes + 1
-    labelled = true != void
-    refused = (true == invalid) | (labelled & (predicted == invalid))
-    if void_predictions == "error":
-        refused |= labelled & (predicted == void)
-    if refused.any():
-        raise _first_refused(truth, guess, num_classes, ignore_index, void_predictions)
-    hit, missed = labelled & (predicted != void), labelled & (predicted == void)
-    return PairCounts(true[hit], predicted[hit], count[hit], true[missed], count[missed])
+    return _JointMap.of(label, prediction, num_classes, ignore_index).pairs(void_predictions)
 
 
 def integer_map(values: ArrayLike, name: str) -> Integers:
@@ -206,159 +195,100 @@ def _times(array: Integers) -> str:
     return " x ".join(map(str, array.shape)) or "a single number"
 
 
-def class_ids(values: Integers, num_classes: int, ignore_index: int) -> NDArray[np.intp]:
-    """Class ids with K for the ignore index and K + 1 for everything that is no class."""
-    if values.dtype == np.uint8:
-        return _byte_table(num_classes, ignore_index).take(values)
-    ids = np.where((values >= 0) & (values < num_classes), values, num_classes + 1).astype(np.intp)
-    ids[values == ignore_index] = num_classes
-    return ids
+@dataclass(frozen=True)
+class _JointMap:
+    """Truth and prediction as one number a pixel: ``width`` times the truth's number and the prediction's."""
 
+    truth: Integers
+    guess: Integers
+    numbering: Numbering
 
-@lru_cache(maxsize=32)
-def _byte_table(num_classes: int, ignore_index: int) -> NDArray[np.intp]:
-    table = class_ids(np.arange(256, dtype=np.int64), num_classes, ignore_index)
-    table.setflags(write=False)
-    return table
+    @classmethod
+    def of(cls, label: ArrayLike, prediction: ArrayLike, num_classes: int, ignore_index: int) -> _JointMap:
+        truth, guess = integer_map(label, "label"), integer_map(prediction, "prediction")
+        check_same_shape(truth, guess)
+        return cls(truth, guess, Numbering.of((truth, guess), num_classes, ignore_index))
 
+    @property
+    def width(self) -> int:
+        return self.numbering.num_classes + 2
 
-Counted = tuple[NDArray[np.intp], NDArray[np.int64]]
+    @property
+    def fits_table(self) -> bool:
+        return self.width**2 <= _LARGEST_TABLE
 
+    def parts(self) -> Iterator[Counted]:
+        """The numbers, a part of the map at a time: of runs of equal pixels, or of each pixel where they are short."""
+        truth, guess = self.truth.reshape(-1), self.guess.reshape(-1)
+        for begin in range(0, truth.size, _PART):
+            true, predicted = (self.numbering.narrow(values[begin : begin + _PART]) for values in (truth, guess))
+            shortest = _SHORTEST_RUN_OF_BYTES if self.kind == true.dtype == np.uint8 else _SHORTEST_RUN
+            found = runs(true, predicted, shortest)
+            if found is None:
+                yield self._joint(true, predicted), None
+            else:
+                starts, lengths = found
+                yield self._joint(true.take(starts), predicted.take(starts)), lengths
 
-def _counted(truth: Integers, guess: Integers, num_classes: int, ignore_index: int) -> Counted:
-    """Pairs of class ids as ``true * (K + 2) + predicted``, each once and rising, with counts."""
-    parts = [
-        _part(truth[begin : begin + _PART], guess[begin : begin + _PART], num_classes, ignore_index)
-        for begin in range(0, truth.size, _PART)
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    nothing: Counted = (np.empty(0, np.intp), np.empty(0, np.int64))
-    code, count = (np.concatenate(arrays) for arrays in zip(nothing, *parts, strict=True))
-    return _merged(code, count, num_classes + 2)
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """The smallest type of the numbers."""
+        return np.min_scalar_type(self.width**2 - 1)
 
+    def _joint(self, truth: Integers, guess: Integers) -> Integers:
+        true, predicted = self.numbering.numbers(truth), self.numbering.numbers(guess)
+        joint: Integers = np.multiply(true, self.width, dtype=np.result_type(true.dtype, self.kind))
+        return np.add(joint, predicted, out=joint)
 
-def _part(truth: Integers, guess: Integers, num_classes: int, ignore_index: int) -> Counted:
-    """The same of a part of the maps."""
-    if truth.dtype == guess.dtype == np.uint8:
-        return _part_of_bytes(truth, guess, num_classes, ignore_index)
-    (truth, true_codes), (guess, ids) = (_narrow(values, num_classes, ignore_index) for values in (truth, guess))
-    width = num_classes + 2
-    starts, lengths = _runs(truth, guess, _SHORTEST_RUN)
-    if lengths is None:
-        return np.unique(true_codes.take(truth) * width + ids.take(guess), return_counts=True)
-    return _merged(true_codes.take(truth.take(starts)) * width + ids.take(guess.take(starts)), lengths, width)
+    def table(self, void_predictions: VoidPredictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """int64 [K,K] and [K]: pixels of each pair of classes, and those predicted as void.
 
+        Raises:
+            DataError: A value is not allowed.
+        """
+        counts = np.zeros(self.width**2, np.int64)
+        for part in self.parts():
+            add_counts(counts, *part)
+        table = counts.reshape(self.width, self.width)
+        first, void, beyond = self.numbering.first, self.numbering.void, self.numbering.beyond
+        classes = slice(first, first + self.numbering.num_classes)
+        strange = table[beyond:].any()
+        # Void may be the number of a class, which then has no pixels.
+        table[void] = 0
+        missed = table[classes, void].copy()
+        table[:, void] = 0
+        if strange or table[:, beyond:].any() or (void_predictions == "error" and missed.any()):
+            raise self.refused(void_predictions)
+        return table[classes, classes], missed
 
-def _part_of_bytes(truth: Integers, guess: Integers, num_classes: int, ignore_index: int) -> Counted:
-    starts, lengths = _runs(truth, guess, _SHORTEST_RUN_OF_BYTES)
-    if lengths is not None:
-        truth, guess = truth.take(starts), guess.take(starts)
-    if ignore_index == _VOID_BYTE > num_classes and truth.size:
-        # Adding 1 makes classes 1..K and void 0, since bytes wrap: no table is needed for what is prepared.
-        true, predicted = truth + np.uint8(1), guess + np.uint8(1)
-        if max(true.max(), predicted.max()) <= num_classes:
-            return _counted_wrapped(true, predicted, lengths, num_classes)
-    table, width = _byte_table(num_classes, ignore_index), num_classes + 2
-    if lengths is not None:
-        return _merged(table.take(truth) * width + table.take(guess), lengths, width)
-    seen, count = _counted_bytes(truth, guess)
-    return _merged(table.take(seen & 255) * width + table.take(seen >> 8), count, width)
+    def pairs(self, void_predictions: VoidPredictions) -> PairCounts:
+        """The pairs of classes that occur.
 
+        Raises:
+            DataError: A value is not allowed.
+        """
+        if not self.fits_table:
+            return self._sparse_pairs(void_predictions)
+        counts, missed = self.table(void_predictions)
+        true, predicted = np.nonzero(counts)
+        unseen = np.flatnonzero(missed)
+        return PairCounts(true, predicted, counts[true, predicted], unseen, missed[unseen])
 
-def _runs(truth: Integers, guess: Integers, shortest: int) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-    """Where runs of equal pairs start and how long they are; no lengths where they are too short to be worth it."""
-    changes = _changes(truth, guess)
-    if truth.size < shortest * np.count_nonzero(changes):
-        return np.empty(0, np.intp), None
-    starts = true_positions(changes)
-    lengths = np.empty_like(starts)
-    np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
-    lengths[-1:] = truth.size - starts[-1:]
-    return starts, lengths
+    def _sparse_pairs(self, void_predictions: VoidPredictions) -> PairCounts:
+        joint, count = distinct_counts(self.parts())
+        true, predicted = np.divmod(joint, self.width)
+        first, void, beyond = self.numbering.first, self.numbering.void, self.numbering.beyond
+        labelled = true != void
+        hit, missed = labelled & (predicted != void), labelled & (predicted == void)
+        strange = (true >= beyond) | (hit & (predicted >= beyond))
+        if strange.any() or (void_predictions == "error" and missed.any()):
+            raise self.refused(void_predictions)
+        return PairCounts(true[hit] - first, predicted[hit] - first, count[hit], true[missed] - first, count[missed])
 
-
-def _counted_wrapped(
-    true: Integers, predicted: Integers, lengths: NDArray[np.intp] | None, num_classes: int
-) -> Counted:
-    """Pairs of bytes that are 1 more than the class, 0 for void, with counts."""
-    side = num_classes + 1
-    kind = np.uint8 if side * side <= 256 else np.uint16
-    counts = np.zeros(side * side, np.int64 if lengths is None else np.float64)
-    for begin in range(0, true.size, _SINGLE_PIXELS):
-        part = slice(begin, begin + _SINGLE_PIXELS)
-        code = np.multiply(true[part], side, dtype=kind)
-        np.add(code, predicted[part], out=code)
-        # Weights are float64, exact below 2**53 pixels.
-        found = np.bincount(code, None if lengths is None else lengths[part])
-        counts[: found.size] += found
-    counts = counts.take(_unwrapped(side))
-    seen = np.flatnonzero(counts)
-    # true * (K + 1) + predicted becomes true * (K + 2) + predicted.
-    return seen + seen // side, counts.take(seen).astype(np.int64)
-
-
-@lru_cache(maxsize=32)
-def _unwrapped(side: int) -> NDArray[np.intp]:
-    """Where the pairs of wrapped bytes lie in the order of class ids with void behind them."""
-    order = np.roll(np.arange(side * side).reshape(side, side), -1, axis=(0, 1)).ravel()
-    order.setflags(write=False)
-    return order
-
-
-def _narrow(values: Integers, num_classes: int, ignore_index: int) -> tuple[Integers, NDArray[np.intp]]:
-    """Values of one or two bytes, and the class id of each value as ``class_ids`` has it."""
-    if values.dtype == np.uint8:
-        return values, _byte_table(num_classes, ignore_index)
-    wide = values.astype(np.int16) if values.itemsize == 1 else values
-    # Negative values are beyond all classes when they are read as unsigned ones.
-    unsigned = wide.view(wide.dtype.str.replace("i", "u"))
-    ids = np.minimum(unsigned, num_classes + 1).astype(np.uint8 if num_classes < 255 else np.uint16)
-    np.copyto(ids, num_classes, where=values == ignore_index)
-    return ids, np.arange(num_classes + 2)
-
-
-def _changes(truth: Integers, guess: Integers) -> NDArray[np.bool_]:
-    """Whether a run begins at each pixel of the flat maps."""
-    changes = np.ones(truth.size, np.bool_)
-    np.not_equal(truth[1:], truth[:-1], out=changes[1:])
-    changes[1:] |= guess[1:] != guess[:-1]
-    return changes
-
-
-def true_positions(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """The positions of the few that are true in a flat array: words of eight flags are looked at first."""
-    words = flags[: flags.size & ~7].view(np.uint64)
-    tail = flags.size & ~7
-    occupied = np.flatnonzero(words != 0)
-    inside = np.flatnonzero(words.take(occupied).view(np.bool_))
-    found = (occupied << 3).take(inside >> 3) + (inside & 7)
-    return np.concatenate([found, np.flatnonzero(flags[tail:]) + tail])
-
-
-def _counted_bytes(truth: Integers, guess: Integers) -> Counted:
-    """Pairs of values as ``guess * 256 + truth`` with counts; the table ends at the largest, so guesses lead."""
-    counts = np.zeros((int(guess.max()) + 1) << 8, np.int64)
-    for begin in range(0, truth.size, _SINGLE_PIXELS):
-        code = guess[begin : begin + _SINGLE_PIXELS].astype(np.uint16)
-        code <<= 8
-        code |= truth[begin : begin + _SINGLE_PIXELS]
-        found = np.bincount(code)
-        counts[: found.size] += found
-    seen = np.flatnonzero(counts != 0)
-    return seen, counts.take(seen)
-
-
-def _merged(code: Integers, count: NDArray[np.int64], width: int) -> Counted:
-    """Counts of equal codes, below ``width ** 2``, put together."""
-    if width * width <= _LARGEST_TABLE:
-        # Weights are float64, exact below 2**53 pixels.
-        table = np.bincount(code, weights=count, minlength=width * width)
-        pairs = np.flatnonzero(table)
-        return pairs, table[pairs].astype(np.int64)
-    order = np.argsort(code, kind="stable")
-    pairs, first = np.unique(code[order], return_index=True)
-    return pairs, np.add.reduceat(count[order], first)
+    def refused(self, void_predictions: VoidPredictions) -> DataError:
+        """The error that names the first value that is not allowed."""
+        numbering = self.numbering
+        return _first_refused(self.truth, self.guess, numbering.num_classes, numbering.ignore_index, void_predictions)
 
 
 def _first_refused(

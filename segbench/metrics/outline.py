@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segbench.metrics.confusion import Integers, class_ids, integer_map, true_positions
+from segbench.metrics.confusion import integer_map
+from segbench.metrics.histogram import true_positions
+from segbench.metrics.numbering import Integers, class_ids
 
 __all__ = ["BITS", "Bits", "Outline", "Positions", "boundary_map", "class_counts", "pixels_per_class"]
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segbench.errors import DataError, UnknownNameError, UsageError
-from segbench.metrics.confusion import Integers, VoidPredictions, check_classes, class_ids, integer_map
+from segbench.metrics.confusion import VoidPredictions, check_classes, integer_map
 from segbench.metrics.disc import Tolerance
 from segbench.metrics.label_files import fitted, paired_files, read_label_map
+from segbench.metrics.numbering import Integers, class_ids
 from segbench.metrics.protocols import protocol_of
 from segbench.metrics.scores import scores_from_tallies, tolerance_of
 from segbench.metrics.tallies import ImageTally, Tallies, tally_image

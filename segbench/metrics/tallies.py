@@ -17,16 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from segbench.atomic import new_file
 from segbench.errors import DataError, RecordError, UsageError
 from segbench.metrics.boundary import BOUNDARY_COLUMNS, boundary_counts
-from segbench.metrics.confusion import (
-    ConfusionMatrix,
-    Integers,
-    PairCounts,
-    VoidPredictions,
-    class_ids,
-    count_pairs,
-    integer_map,
-)
+from segbench.metrics.confusion import ConfusionMatrix, PairCounts, VoidPredictions, count_pairs, integer_map
 from segbench.metrics.disc import Tolerance
+from segbench.metrics.numbering import Integers, class_ids
 
 __all__ = ["ImageTally", "Tallies", "tally_image"]
 

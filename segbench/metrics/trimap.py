@@ -20,7 +20,6 @@ from numpy.typing import ArrayLike, NDArray
 from segbench.errors import UsageError
 from segbench.metrics.confusion import (
     ConfusionMatrix,
-    Integers,
     PairCounts,
     VoidPredictions,
     check_classes,
@@ -29,6 +28,7 @@ from segbench.metrics.confusion import (
     integer_map,
 )
 from segbench.metrics.disc import Tolerance
+from segbench.metrics.numbering import Integers
 
 __all__ = ["TrimapCurve", "TrimapPoint", "squared_distances"]
 

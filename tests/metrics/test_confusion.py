@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from segbench.errors import DataError, UsageError
 from segbench.metrics import confusion
-from segbench.metrics.confusion import ConfusionMatrix, count_pairs, true_positions
+from segbench.metrics.confusion import ConfusionMatrix, count_pairs
 from tests.metrics import references
 from tests.metrics.references import Map, map_pairs
 
@@ -74,7 +73,6 @@ def test_parts_of_a_map_are_put_together(
 ) -> None:
     expected = references.confusion(*pair, num_classes)[0]
     monkeypatch.setattr(confusion, "_PART", 17)
-    monkeypatch.setattr(confusion, "_SINGLE_PIXELS", 5)
     assert np.array_equal(matrix(pair[0].astype(kind), pair[1].astype(kind), num_classes).counts, expected)
 
 
@@ -196,12 +194,6 @@ def test_a_stack_of_images_counts_like_its_images() -> None:
     for label, prediction in zip(labels, predictions, strict=True):
         whole.update(label, prediction)
     assert np.array_equal(matrix(labels, predictions).counts, whole.counts)
-
-
-@given(st.lists(st.booleans(), max_size=70))
-def test_positions_are_found_in_words_and_in_the_rest(flags: list[bool]) -> None:
-    array: NDArray[np.bool_] = np.array(flags, np.bool_)
-    assert true_positions(array).tolist() == [index for index, flag in enumerate(flags) if flag]
 
 
 def test_each_pair_is_listed_once() -> None:
