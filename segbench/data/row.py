@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from segbench.data.codec import decode_rgb, encode_ids
 from segbench.data.fingerprint import sample_digest
+from segbench.data.orientation import as_stored
 from segbench.data.sample import AnySample, Sample
 from segbench.errors import CorruptImageError, DataError
 from segbench.specs import IGNORE_INDEX
@@ -69,7 +70,8 @@ class Row:
 
     Attributes:
         measure: Its figures.
-        image: The file as the source has it; empty on the way between processes.
+        image: The file as the source has it, less what would turn it (``segbench.data.orientation``); empty on the way
+            between processes.
         label: PNG of mode L; ``None`` where it has no label.
         depth: PNG of 16 bits; ``None`` where the variant has none.
         image_place: Where the file lies in the packed sample, which the receiver still has.
@@ -107,9 +109,10 @@ def row_maker(rules: Rules) -> Callable[[bytes], Row | Corrupt]:
 def _make_row(rules: Rules, packed_sample: bytes) -> Row | Corrupt:
     sample: AnySample = pickle.loads(packed_sample)
     try:
-        image, label = decode_rgb(sample.image, _file_of(sample), writable=False), sample.label
+        stored, label = as_stored(sample.image), sample.label
+        image = decode_rgb(stored, _file_of(sample), writable=False)
         _check_sizes(rules, sample, image)
-        file, place = _placed(sample.image, packed_sample)
+        file, place = _placed(stored, packed_sample)
         made = Row(
             measure(sample.id, image, label),
             file,

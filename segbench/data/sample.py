@@ -33,9 +33,9 @@ class Sample:
 
     Attributes:
         id: Unique within the dataset; letters, digits and ``_-./`` only, so that it can name a file.
-        image: Encoded PNG or JPEG as the source has it; RGB once decoded.
-        label: uint8 [H, W] of the image's size: class ids 0..C-1, and 255 where none is known; ``None`` where the
-            labels of the split are not published (all of them or none).
+        image: Encoded PNG or JPEG as the source has it; RGB once decoded. An EXIF orientation is taken off.
+        label: uint8 [H, W], one id for each pixel of the image as it is stored: classes 0..C-1, and 255 where none is
+            known; ``None`` where the labels of the split are not published (all of them or none).
         depth: 16-bit grey PNG of the image's size, where the variant has depth.
         file: Name of the image in the source, for errors; empty: they name the id.
     """

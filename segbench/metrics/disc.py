@@ -49,10 +49,18 @@ class Tolerance:
         """``0.0075`` (of the diagonal) or ``4.5px``.
 
         Raises:
-            UsageError: It is neither.
+            UsageError: It is neither, or more than a whole diagonal: pixels without their unit.
         """
         stripped = text.strip()
-        return cls.of(stripped[:-2].strip(), "px") if stripped.endswith("px") else cls.of(stripped)
+        if stripped.endswith("px"):
+            return cls.of(stripped[:-2].strip(), "px")
+        found = cls.of(stripped)
+        if found.value > 1:
+            raise UsageError(
+                f"A boundary tolerance of {stripped} image diagonals reaches beyond the image.",
+                f"If pixels are meant: {stripped}px",
+            )
+        return found
 
     def __str__(self) -> str:
         number = f"{float(self.value):g}"

@@ -56,6 +56,12 @@ def test_what_is_no_tolerance_is_refused(text: str) -> None:
         Tolerance.parse(text)
 
 
+def test_pixels_without_their_unit_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"4\.5 image diagonals .* pixels are meant: 4\.5px"):
+        Tolerance.parse("4.5")
+    assert Tolerance.parse("1").value == 1
+
+
 def test_tolerances_are_told_as_they_are_read() -> None:
     assert [str(Tolerance.parse(text)) for text in ("0.0075", "4.5px")] == ["0.0075 of the diagonal", "4.5px"]
 
