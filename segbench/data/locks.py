@@ -10,7 +10,7 @@ from pathlib import Path
 
 from segbench.progress import SILENT, Progress
 
-__all__ = ["making"]
+__all__ = ["leftovers", "making"]
 
 
 @contextmanager
@@ -38,12 +38,16 @@ def making(target: Path, progress: Progress = SILENT, keep: Path | None = None) 
         lock.release()
 
 
+def leftovers(target: Path) -> list[Path]:
+    """What killed makers of ``target`` left beside it."""
+    return [path for suffix in ("partial", "old") for path in target.parent.glob(f".{escape(target.name)}.*.{suffix}")]
+
+
 def _remove_leftovers(target: Path, keep: Path | None) -> None:
-    for suffix in ("partial", "old"):
-        for leftover in target.parent.glob(f".{escape(target.name)}.*.{suffix}"):
-            if leftover == keep:
-                continue
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+    for leftover in leftovers(target):
+        if leftover == keep:
+            continue
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)

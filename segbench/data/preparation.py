@@ -18,7 +18,7 @@ from segbench.atomic import new_folder
 from segbench.data.assembly import Assembly, ChangedSourceError
 from segbench.data.disk import writing
 from segbench.data.hub_repository import is_hub
-from segbench.data.locks import making
+from segbench.data.locks import leftovers, making
 from segbench.data.sample import Source, SourceFactory, SourceOptions
 from segbench.data.work_folder import remove_work, work_folder, work_key, work_path
 from segbench.errors import DataError, NotPreparedError, UnknownNameError
@@ -136,13 +136,17 @@ def prepare(
             progress.message(f"The sources of {dataset} {configuration.name} are here.")
         return None
     folder = prepared_folder(spec, configuration)
-    with writing(folder), making(folder, progress, keep=work_path(folder)):
-        existing = None if force else _existing(spec, configuration)
-        if existing is not None and _satisfies(existing.manifest, configuration, options, skip_corrupt):
-            remove_work(folder)
-            progress.message(f"{dataset} {configuration.name} is prepared already: {folder}")
-            return existing
-        manifest = _Making(spec, configuration, options, folder, skip_corrupt, jobs).manifest()
+    with writing(folder):
+        # Nothing is written where nothing is to be done: a folder that others share may be read-only.
+        done = None if force or leftovers(folder) else _finished(spec, configuration, options, skip_corrupt)
+        if done is not None:
+            return done
+        with making(folder, progress, keep=work_path(folder)):
+            done = None if force else _finished(spec, configuration, options, skip_corrupt)
+            if done is not None:
+                remove_work(folder)
+                return done
+            manifest = _Making(spec, configuration, options, folder, skip_corrupt, jobs).manifest()
     progress.message(f"Prepared {dataset} {configuration.name}: {_describe(manifest)} in {folder}")
     return PreparedDataset(folder, manifest, fresh=True)
 
@@ -213,6 +217,17 @@ def _existing(spec: DatasetSpec, variant: VariantSpec) -> PreparedDataset | None
         return PreparedDataset(folder, Manifest.read(folder))
     except DataError as error:
         raise DataError(error.message, f"Run: {_command(spec, variant)} --force") from error
+
+
+def _finished(
+    spec: DatasetSpec, variant: VariantSpec, options: SourceOptions, skip_corrupt: int
+) -> PreparedDataset | None:
+    """What is there, if it is what is asked for."""
+    existing = _existing(spec, variant)
+    if existing is None or not _satisfies(existing.manifest, variant, options, skip_corrupt):
+        return None
+    options.progress.message(f"{spec.name} {variant.name} is prepared already: {existing.folder}")
+    return existing
 
 
 def _satisfies(manifest: Manifest, variant: VariantSpec, options: SourceOptions, skip_corrupt: int) -> bool:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -119,6 +120,25 @@ def test_a_folder_that_may_not_be_written(
         DataError, match=r"toy/small cannot be written \(Permission denied\)\. Make the folder writable"
     ):
         prepare("toy")
+
+
+@pytest.fixture
+def open_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home that others can read, not below pytest's folder, which is closed to them."""
+    with TemporaryDirectory() as folder:
+        monkeypatch.setenv(HOME_IN_COMMANDS, folder)
+        yield Path(folder)
+
+
+def test_what_is_prepared_may_lie_where_nobody_may_write(
+    toy_dataset: list[toy.ToySource], open_home: Path, request: pytest.FixtureRequest
+) -> None:
+    folder = prepare("toy").folder
+    for path in (open_home, *open_home.rglob("*")):
+        path.chmod(0o555)
+    request.getfixturevalue("nobody")
+    again = prepare("toy")
+    assert (again.folder, again.fresh) == (folder, False)
 
 
 @pytest.mark.timeout(300)
