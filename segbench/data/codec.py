@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "decode_ids",
     "decode_rgb",
+    "decode_stored",
     "decode_uint16",
     "encode_ids",
     "encode_uint16",
@@ -29,22 +30,47 @@ __all__ = [
 ]
 
 
-def decode_rgb(data: bytes, where: str, *, writable: bool = True) -> NDArray[np.uint8]:
+def decode_rgb(data: bytes, where: str) -> NDArray[np.uint8]:
     """The pixels of an encoded image as RGB, uint8 [H, W, 3], turned as its EXIF orientation says.
 
     Args:
         data: PNG, JPEG or anything else that Pillow reads.
         where: Named in the error.
-        writable: Without, a copy is saved.
 
     Raises:
         CorruptImageError: The bytes are no image, or cut off.
     """
     import numpy as np
 
-    image = _upright(_decoded(data, where), where)
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
-    return np.array(rgb) if writable else np.asarray(rgb)
+    return np.array(_rgb(_upright(_decoded(data, where), where)))
+
+
+def decode_stored(data: bytes, where: str) -> tuple[NDArray[np.uint8], bool]:
+    """The pixels as they are stored, and whether a note in the file makes viewers and `datasets` show others.
+
+    Args:
+        data: As of ``decode_rgb``.
+        where: Named in the error.
+
+    Returns:
+        Read-only uint8 [H, W, 3]; whether the image asks to be turned, or holds notes that nobody can read.
+
+    Raises:
+        CorruptImageError: The bytes are no image, or cut off.
+    """
+    import numpy as np
+    from PIL import ExifTags
+
+    image = _decoded(data, where)
+    try:
+        turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
+    except Exception:  # mangled notes make Pillow raise almost anything, and `datasets` with it
+        turned = True
+    return np.asarray(_rgb(image)), turned
+
+
+def _rgb(image: Image) -> Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def decode_ids(data: bytes, where: str, palette: Sequence[Colour] = ()) -> NDArray[np.uint8]:
@@ -155,20 +181,17 @@ def _reason(error: Exception) -> str:
 
 
 def header_size(data: bytes, where: str) -> tuple[int, int]:
-    """Height and width as the head of an encoded image says, turned as its EXIF orientation says.
+    """Height and width of the stored pixels, as the head of an encoded image says.
 
     The pixels are not decoded, so faults there are not seen.
 
     Raises:
         CorruptImageError: The bytes are no image.
     """
-    from PIL import ExifTags, Image
+    from PIL import Image
 
     try:
-        image = Image.open(io.BytesIO(data))
-        width, height = image.size
-        if image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8):  # lying on its side
-            width, height = height, width
+        width, height = Image.open(io.BytesIO(data)).size
     except MemoryError:
         raise
     except Exception as error:

@@ -1,45 +1,37 @@
 """Photographs whose file says how the camera was held, in datasets whose label maps know nothing of that.
 
-Label maps are drawn on the pixels as they are stored: what VOC's and SUN RGB-D's MATLAB tools read, and Pillow and
-OpenCV with IMREAD_IGNORE_ORIENTATION. Viewers and `datasets` turn the photograph as its EXIF tag (or XMP) asks, and
-then it no longer fits. So a dataset is prepared without that note: every reader sees the stored pixels.
+Label maps are drawn on the pixels as they are stored: those are what VOC's and SUN RGB-D's MATLAB tools read. Viewers
+and `datasets` turn a photograph as its EXIF (or XMP) asks, and then it no longer fits. So a dataset is prepared without
+that note, and every reader sees the stored pixels.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-__all__ = ["as_stored"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-_TURNED = range(2, 9)
+__all__ = ["without_orientation"]
+
 _JPEG = b"\xff\xd8"
 _EXIF_OR_XMP, _SCAN = 0xE1, 0xDA
 
 
-def as_stored(data: bytes) -> bytes:
-    """An encoded image that every reader shows as its pixels are stored.
+def without_orientation(data: bytes, pixels: NDArray[np.uint8]) -> bytes:
+    """An image that every reader shows as its pixels are stored.
 
     Args:
-        data: An encoded image; what is none is returned as it is.
+        data: An encoded image that asks to be turned (``segbench.data.codec.decode_stored``).
+        pixels: Its stored pixels, uint8 [H, W, 3].
 
     Returns:
-        The same bytes, unless they ask to be turned or hold notes that nobody can read: then a JPEG without its EXIF
-        and XMP segments (its pixels are not touched), anything else as PNG.
+        A JPEG without its EXIF and XMP segments, its pixels untouched; anything else as PNG.
     """
-    from PIL import ExifTags, Image
-
-    try:
-        image = Image.open(io.BytesIO(data))
-    except Exception:  # whoever decodes it says what is wrong
-        return data
-    try:
-        turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
-    except Exception:  # mangled notes make Pillow raise almost anything, and `datasets` with it
-        turned = True
-    if not turned:
-        return data
-    return b"".join(_without_notes(data)) if data.startswith(_JPEG) else _png(data)
+    return b"".join(_without_notes(data)) if data.startswith(_JPEG) else _png(pixels)
 
 
 def _without_notes(jpeg: bytes) -> Iterator[bytes]:
@@ -54,13 +46,9 @@ def _without_notes(jpeg: bytes) -> Iterator[bytes]:
     yield jpeg[at:]
 
 
-def _png(data: bytes) -> bytes:
+def _png(pixels: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    try:
-        pixels = Image.open(io.BytesIO(data)).convert("RGB")
-    except Exception:  # as above
-        return data
-    Image.frombytes("RGB", pixels.size, pixels.tobytes()).save(buffer, format="PNG")
+    Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from segbench.data.codec import decode_rgb, encode_ids
+from segbench.data.codec import decode_stored, encode_ids
 from segbench.data.fingerprint import sample_digest
-from segbench.data.orientation import as_stored
+from segbench.data.orientation import without_orientation
 from segbench.data.sample import AnySample, Sample
 from segbench.errors import CorruptImageError, DataError
 from segbench.specs import IGNORE_INDEX
@@ -109,10 +109,10 @@ def row_maker(rules: Rules) -> Callable[[bytes], Row | Corrupt]:
 def _make_row(rules: Rules, packed_sample: bytes) -> Row | Corrupt:
     sample: AnySample = pickle.loads(packed_sample)
     try:
-        stored, label = as_stored(sample.image), sample.label
-        image = decode_rgb(stored, _file_of(sample), writable=False)
+        (image, turned), label = decode_stored(sample.image, _file_of(sample)), sample.label
         _check_sizes(rules, sample, image)
-        file, place = _placed(stored, packed_sample)
+        unturned = without_orientation(sample.image, image) if turned else sample.image
+        file, place = _placed(unturned, packed_sample)
         made = Row(
             measure(sample.id, image, label),
             file,

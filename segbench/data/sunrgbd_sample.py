@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segbench.data.codec import decode_ids, header_size
-from segbench.data.orientation import as_stored
 from segbench.data.sample import LateSample, Sample
 from segbench.data.sunrgbd import GROUP_OF_CLASS
 from segbench.data.sunrgbd_depth import DepthFile
@@ -58,7 +57,7 @@ class RawSample(NamedTuple):
 def _made(raw: RawSample, num_classes: int) -> Sample:
     stored, where = raw.label
     values = decode_ids(stored, where) if isinstance(stored, bytes) else stored
-    if values.shape != (size := header_size(as_stored(raw.image), raw.image_name)):
+    if values.shape != (size := header_size(raw.image, raw.image_name)):
         raise DataError(f"{raw.image_name} is {_shown(size)} but {where} is {_shown(values.shape)} (sample {raw.id}).")
     if values.max(initial=0) > LARGEST:
         raise _beyond(values, raw)
