@@ -33,7 +33,7 @@ VoidPredictions = Literal["error", "wrong"]
 
 MAX_CLASSES = 4096
 # Runs shorter than this on average cost more than counting every pixel (measured): with one byte a pair, with more.
-_SHORTEST_RUN_OF_BYTES, _SHORTEST_RUN = 6, 4
+_SHORTEST_RUN_OF_BYTES, _SHORTEST_RUN = 7, 3
 # A table of pairs up to this size is kept whole, of a larger one the pairs that occur.
 _LARGEST_TABLE = 1 << 17
 # Pixels looked at in one go.

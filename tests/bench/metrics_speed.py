@@ -426,7 +426,7 @@ def main() -> None:
     plain = [maps for maps in real if maps] or [drawn(11, (360, 480), options.images, generator)]
     plain.append(drawn(150, (512, 512), 2, generator))
     for task in options.tasks or TASKS:
-        chosen = [*plain, noise(11, 2, generator)] if task == "confusion" else plain
+        chosen = [*plain, *(noise(k, 2, generator) for k in (11, 150))] if task == "confusion" else plain
         methods = {name: method for name, method in TASKS[task].items() if installed(method)}
         for name, method in TASKS[task].items():
             if name not in methods:
