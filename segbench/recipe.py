@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from segbench.errors import RecipeError, UnknownNameError
 from segbench.registry import closest
@@ -66,6 +74,17 @@ class Training(Section):
     """Statistics of evaluation: re-estimated over the training split, or the running averages of training."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     convolution: Literal["auto", "direct", "dft"] = "auto"
+    micro_batch: Annotated[int, Field(ge=1)] | None = None
+    """Images that a process computes at once, where memory is short; gradients add up over the whole batch. It decides
+    the statistics of batch normalisation, which are those of the images that are computed at once."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent_micro_batch(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The headers of weights hold recipes, and hashes of weights are older than this key.
+        values: dict[str, Any] = dump(self)
+        if self.micro_batch is None:
+            values.pop("micro_batch", None)
+        return values
 
     @model_validator(mode="after")
     def _one_length(self) -> Training:

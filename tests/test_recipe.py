@@ -299,6 +299,7 @@ DECISIVE = [
     "train.batch_norm=running",
     "train.precision=fp32",
     "train.convolution=direct",
+    "train.micro_batch=2",
     "loss.class_weights=none",
     "loss.normalisation=weights",
     "augment.flip=true",
@@ -324,6 +325,14 @@ def test_no_field_of_a_recipe_is_forgotten_above() -> None:
     known |= set(Recipe.model_fields) - {*sections, "paper", "version"}
     # `protocol` has one value so far.
     assert known - {change.partition("=")[0] for change in DECISIVE} == {"evaluate.protocol"}
+
+
+def test_a_key_that_is_newer_than_weights_is_written_only_where_it_is_given() -> None:
+    # The header of weights holds the recipe, and the hash of their file names the run.
+    assert "micro_batch" not in plain().model_dump_json()
+    given = override(plain(), ["train.micro_batch=2"])
+    assert given.model_dump(mode="json")["train"]["micro_batch"] == 2
+    assert Recipe.model_validate_json(given.model_dump_json()) == given
 
 
 def test_the_papers_numbers_do_not_change_the_id() -> None:

@@ -92,16 +92,20 @@ def training_batch(
     augment: Augmentation,
     seed: tuple[int, int],
     device: torch.device,
+    part: slice = slice(None),
 ) -> tuple[Tensor, Tensor]:
     """One augmented batch: images float32 [N, 3, h, w], labels int64 [N, h, w].
 
     Args:
+        indices: Of the whole batch.
         seed: Run seed and iteration; decides the augmentation.
+        part: Which images of the batch; they are augmented as in the whole one.
     """
-    images, labels = to_tensors(split, indices, device, size)
+    images, labels = to_tensors(split, indices[part], device, size)
     if augment.flip:
         # The third number keeps this stream apart from the one that shuffles epochs.
-        chosen = torch.from_numpy(np.random.default_rng([*seed, 1]).random(len(indices)) < 0.5).to(device)
+        flipped = np.random.default_rng([*seed, 1]).random(len(indices)) < 0.5
+        chosen = torch.from_numpy(flipped[part]).to(device)
         images = torch.where(chosen[:, None, None, None], images.flip(3), images)
         labels = torch.where(chosen[:, None, None], labels.flip(2), labels)
     return images, labels.long()

@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 
+from segbench.engine.distributed import ALONE, Team
 from segbench.errors import UsageError
 from segbench.record import Environment
 
@@ -104,8 +105,9 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def describe(compute: Compute) -> Environment:
+def describe(compute: Compute, team: Team = ALONE) -> Environment:
     """The environment part of a record; no host name, user or path."""
+    several = team.size > 1
     commit, dirty = _git()
     name = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else "cpu"
     return Environment(
@@ -118,6 +120,9 @@ def describe(compute: Compute) -> Environment:
         convolution=compute.convolution,
         git_commit=commit,
         git_dirty=dirty,
+        processes=team.size,
+        backend=team.backend if several else None,
+        sync_batch_norm=several and team.sync_batch_norm,
     )
 
 

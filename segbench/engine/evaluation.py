@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from segbench.data.workers import in_order
 from segbench.engine.batches import Images, resize_images
+from segbench.engine.distributed import ALONE, Team
 from segbench.engine.environment import Compute
 from segbench.metrics import Scorer
+from segbench.metrics.scorer import Counting
+from segbench.metrics.tallies import ImageTally
 from segbench.models.blocks import resize_logits
 from segbench.record import Scores
 
 __all__ = ["label_maps", "pixel_scores", "predict_images", "score_split"]
 
 LabelMap = NDArray[np.uint8]
+
+# A process that counts costs about as much as it saves on this many pixels with boundaries.
+_PIXELS_PER_PROCESS = 6_000_000
+_BATCHES_A_ROUND = 8
 
 
 def predict_images(
@@ -34,14 +45,22 @@ def predict_images(
 
 
 def label_maps(
-    model: nn.Module, split: Images, input_size: tuple[int, int] | None, batch_size: int, compute: Compute
+    model: nn.Module,
+    split: Images,
+    input_size: tuple[int, int] | None,
+    batch_size: int,
+    compute: Compute,
+    batches: Iterable[list[int]] | None = None,
 ) -> Iterator[tuple[int, LabelMap]]:
     """Yields index and predicted label map, at the image's own size, of every image of a split.
 
     Neighbouring images of one size are predicted together; memory does not depend on the number of images.
+
+    Args:
+        batches: Indices of images that are predicted together, those of this process where several share a split.
     """
     model.eval()
-    for indices in _equal_sizes(split, batch_size):
+    for indices in _equal_sizes(split, batch_size) if batches is None else batches:
         images = torch.from_numpy(np.stack([split.image(index) for index in indices]))
         tensor = images.to(compute.device).permute(0, 3, 1, 2).float()
         height, width = split.image(indices[0]).shape[:2]
@@ -60,6 +79,15 @@ def _equal_sizes(split: Images, batch_size: int) -> Iterator[list[int]]:
         yield batch
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """An image that was predicted and counted; the label map only where somebody wants it."""
+
+    index: int
+    tally: ImageTally
+    prediction: LabelMap | None
+
+
 def score_split(
     model: nn.Module,
     split: Images,
@@ -67,13 +95,75 @@ def score_split(
     input_size: tuple[int, int] | None,
     batch_size: int,
     compute: Compute,
-    keep: Callable[[str, LabelMap], None] = lambda image_id, prediction: None,
+    keep: Callable[[str, LabelMap], None] | None = None,
+    team: Team = ALONE,
+    processes: int | None = None,
 ) -> Scores:
-    """Scores every image of a split; ``keep`` is handed each prediction, so that memory does not grow."""
-    for index, prediction in label_maps(model, split, input_size, batch_size, compute):
-        scorer.update(split.ids[index], split.label(index), prediction)
-        keep(split.ids[index], prediction)
-    return scorer.scores()
+    """Scores every image of a split; neither team nor processes change anything in the scores and the tallies.
+
+    The processes of a team share the batches that one process by itself makes, so that an image is predicted beside the
+    same others; ``scorer`` has all tallies at the leader, and the scores are everywhere.
+
+    Args:
+        keep: Handed each prediction, in order, so that memory does not grow. Given by all of a team, and called at the
+            leader.
+        team: Those who share the split.
+        processes: Count images beside this one, which predicts; ``None``: up to as many as torch has threads, where
+            there is enough to count.
+    """
+    counting, wanted = scorer.counting, keep is not None
+    helpers = _helpers(split, counting, team) if processes is None else processes
+    with in_order(counting.packed, helpers) as count:
+
+        def counted(batches: Iterable[list[int]]) -> Iterator[_Counted]:
+            maps = label_maps(model, split, input_size, batch_size, compute, batches)
+            return _counted(split, maps, count, wanted)
+
+        for image in _together(team, list(_equal_sizes(split, batch_size)), counted):
+            scorer.add(split.ids[image.index], image.tally)
+            if keep is not None and image.prediction is not None:
+                keep(split.ids[image.index], image.prediction)
+    return team.told(scorer.scores())
+
+
+def _helpers(split: Images, counting: Counting, team: Team) -> int:
+    """Processes that are worth their start."""
+    if counting.tolerance is None or not len(split):
+        return 0
+    pixels = split.label(0).size * len(split) // team.size
+    return min(torch.get_num_threads(), pixels // _PIXELS_PER_PROCESS)
+
+
+def _counted(
+    split: Images,
+    maps: Iterable[tuple[int, LabelMap]],
+    count: Callable[[Iterable[bytes]], Iterator[tuple[ImageTally, bool]]],
+    wanted: bool,
+) -> Iterator[_Counted]:
+    """Counts maps in order; those that are being counted wait here, a few at a time."""
+    waiting: deque[tuple[int, LabelMap | None]] = deque()
+
+    def pairs() -> Iterator[bytes]:
+        for index, prediction in maps:
+            waiting.append((index, prediction if wanted else None))
+            yield Counting.pack(split.ids[index], split.label(index), prediction)
+
+    for tally, _ in count(pairs()):
+        index, prediction = waiting.popleft()
+        yield _Counted(index, tally, prediction)
+
+
+def _together(
+    team: Team, batches: Sequence[list[int]], counted: Callable[[Iterable[list[int]]], Iterator[_Counted]]
+) -> Iterator[_Counted]:
+    """All images in their order at the leader, none elsewhere; round after round, so that memory does not grow."""
+    if team.size == 1:
+        yield from counted(batches)
+        return
+    step = team.size * _BATCHES_A_ROUND
+    for start in range(0, len(batches), step):
+        mine = list(counted(team.share(batches[start : start + step])))
+        yield from sorted(chain.from_iterable(team.gathered(mine)), key=lambda image: image.index)
 
 
 def pixel_scores(
@@ -83,7 +173,9 @@ def pixel_scores(
     input_size: tuple[int, int] | None,
     batch_size: int,
     compute: Compute,
+    team: Team = ALONE,
 ) -> dict[str, float | None]:
     """Global accuracy, class accuracy and mean IoU of a split: what validation during training needs."""
-    scores = score_split(model, split, Scorer(num_classes, boundary=False), input_size, batch_size, compute)
+    scorer = Scorer(num_classes, boundary=False)
+    scores = score_split(model, split, scorer, input_size, batch_size, compute, team=team)
     return {name: getattr(scores, name) for name in ("global_accuracy", "class_accuracy", "mean_iou")}

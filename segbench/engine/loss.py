@@ -37,11 +37,24 @@ class PixelCrossEntropy(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Logits [N, K, H, W] and int64 labels [N, H, W] to a scalar; 0 where no pixel is labelled."""
-        labelled = labels != self.ignore_index
-        safe = labels.masked_fill(~labelled, 0)
+        return self.quotient(self.total(logits, labels), self.divisor(labels))
+
+    def total(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The weighted sum over labelled pixels, of logits and labels as in ``forward``."""
+        safe = labels.masked_fill(labels == self.ignore_index, 0)
         chosen = functional.log_softmax(logits.float(), 1).gather(1, safe[:, None])[:, 0]
-        weights = labelled.to(chosen.dtype)
-        if self.class_weights is not None:
-            weights = weights * self.class_weights[safe]
-        divisor = weights.sum() if self.normalisation == "weights" else labelled.sum()
-        return -(weights * chosen).sum() / divisor.clamp(min=1e-12 if self.normalisation == "weights" else 1)
+        return -(self._weights(labels, safe) * chosen).sum()
+
+    def divisor(self, labels: Tensor) -> Tensor:
+        """What the sum is divided by, float32; those of parts of a batch add up."""
+        if self.normalisation == "pixels":
+            return (labels != self.ignore_index).sum().float()
+        return self._weights(labels, labels.masked_fill(labels == self.ignore_index, 0)).sum()
+
+    def quotient(self, total: Tensor, divisor: Tensor) -> Tensor:
+        """The loss, or the part of it that ``total`` is."""
+        return total / divisor.clamp(min=1e-12 if self.normalisation == "weights" else 1)
+
+    def _weights(self, labels: Tensor, safe: Tensor) -> Tensor:
+        weights = (labels != self.ignore_index).float()
+        return weights if self.class_weights is None else weights * self.class_weights[safe]

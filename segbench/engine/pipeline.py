@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from segbench.data.preparation import PreparedDataset, ensure_prepared
 from segbench.engine.allocator import keep_freed_memory
 from segbench.engine.batches import Images
 from segbench.engine.checkpoint import build_model, load_weights, weights_path
+from segbench.engine.distributed import ALONE, Team
 from segbench.engine.environment import Compute, choose_compute, describe
 from segbench.engine.evaluation import pixel_scores, score_split
 from segbench.engine.pictures import draw_comparison
@@ -120,7 +121,13 @@ def class_weights(recipe: Recipe, prepared: PreparedDataset) -> tuple[float, ...
 
 
 def run_cell(
-    cell: Cell, out: Path, *, device: str = "auto", tensorboard: bool = False, progress: Progress = SILENT
+    cell: Cell,
+    out: Path,
+    *,
+    device: str = "auto",
+    tensorboard: bool = False,
+    progress: Progress = SILENT,
+    team: Team = ALONE,
 ) -> Result:
     """Trains, evaluates and records a cell; what is done already is not done again.
 
@@ -128,32 +135,37 @@ def run_cell(
         out: Folder that holds ``runs`` and ``leaderboards``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         tensorboard: Also write the curves for TensorBoard, into the run's folder.
+        team: Those who compute the cell together, each by this call; the leader alone writes.
     """
     board = out / "leaderboards"
     compute = choose_compute(device, cell.recipe.train.precision, cell.recipe.train.convolution)
     with (
         tensorboard_events(cell.folder / "tensorboard", progress) if tensorboard else nullcontext(progress) as reporting
     ):
-        trained = train_cell(cell, compute, reporting)
-    done = find_record(board, cell.cell_id, load_weights(trained.weights)[2])
+        trained = train_cell(cell, compute, reporting, team)
+    done = team.told(find_record(board, cell.cell_id, load_weights(trained.weights)[2]))
     if done is not None:
         progress.message(f"{cell.recipe.label} seed {cell.seed} has its record already: run {done.run_id}.")
         pictures = [path for path in (cell.folder / COMPARISON,) if path.exists()]
         return Result(done, result_files(board, done).record, pictures, fresh=False)
-    return _record_result(cell, trained, board, compute, progress)
+    return _record_result(cell, trained, board, compute, progress, team)
 
 
-def _record_result(cell: Cell, trained: Trained, board: Path, compute: Compute, progress: Progress) -> Result:
+def _record_result(
+    cell: Cell, trained: Trained, board: Path, compute: Compute, progress: Progress, team: Team
+) -> Result:
     model, header, sha256 = _loaded(trained.weights, compute)
     name = cell.recipe.evaluate.split
     split = raw_cache.open_split(cell.prepared, name, progress)
     scorer = Scorer(header.class_names)
-    with PredictionsWriter(cell.folder / PREDICTIONS, header.palette) as predictions:
+    with PredictionsWriter(cell.folder / PREDICTIONS, header.palette) if team.leads else nullcontext() as predictions:
         scores = _score(
-            model, header, split, scorer, name, cell.recipe.evaluate.batch_size, compute, progress, predictions
+            model, header, split, scorer, name, cell.recipe.evaluate.batch_size, compute, progress, predictions, team
         )
-    record = _record(cell, trained, header, model, sha256, scores, compute)
-    record = record.model_copy(update={"training": _training_scores(cell, model, compute, progress)})
+    record = _record(cell, trained, header, model, sha256, scores, compute, team)
+    record = record.model_copy(update={"training": _training_scores(cell, model, compute, progress, team)})
+    if not team.leads:
+        return Result(record, result_files(board, record).record, [], fresh=True)
     path = save_result(board, record, scorer.tallies, cell.folder / PREDICTIONS)
     maps = result_files(board, record).predictions
     picture = draw_comparison(cell.folder / COMPARISON, record, header, split, scorer.tallies, maps)
@@ -161,14 +173,14 @@ def _record_result(cell: Cell, trained: Trained, board: Path, compute: Compute, 
 
 
 def _training_scores(
-    cell: Cell, model: nn.Module, compute: Compute, progress: Progress
+    cell: Cell, model: nn.Module, compute: Compute, progress: Progress, team: Team
 ) -> dict[str, float | None] | None:
     recipe = cell.recipe
     if not recipe.evaluate.training_split:
         return None
     split = raw_cache.open_split(cell.prepared, "train", progress)
     classes, batch = cell.prepared.manifest.num_classes, recipe.evaluate.batch_size
-    return pixel_scores(model, split, classes, recipe.input_size, batch, compute)
+    return pixel_scores(model, split, classes, recipe.input_size, batch, compute, team)
 
 
 def _score(
@@ -181,6 +193,7 @@ def _score(
     compute: Compute,
     progress: Progress,
     predictions: PredictionsWriter | None = None,
+    team: Team = ALONE,
 ) -> Scores:
     with progress.task(f"Evaluating {header.recipe.label} on {name}", len(split), "images") as bar:
 
@@ -189,7 +202,7 @@ def _score(
                 predictions.add(image_id, prediction)
             bar.advance()
 
-        return score_split(model, split, scorer, header.input_size, batch_size, compute, keep)
+        return score_split(model, split, scorer, header.input_size, batch_size, compute, keep, team)
 
 
 def _loaded(weights: Path, compute: Compute) -> tuple[nn.Module, WeightsHeader, str]:
@@ -208,6 +221,7 @@ def _record(
     sha256: str,
     scores: Scores,
     compute: Compute,
+    team: Team,
 ) -> RunRecord:
     recipe, spec = cell.recipe, MODELS[cell.recipe.model]
     return RunRecord(
@@ -233,7 +247,7 @@ def _record(
         scores=scores,
         validation=trained.validation,
         curve=trained.curve,
-        environment=describe(compute),
+        environment=describe(compute, team),
     )
 
 
@@ -326,10 +340,11 @@ def _hint(cell: Cell) -> str:
     return "" if smaller is None else f"Smaller: --recipe {smaller.variant}."
 
 
-def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = SILENT) -> Trained:
+def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = SILENT, team: Team = ALONE) -> Trained:
     """Trains a cell, or finishes what was begun; returns at once where it is done."""
     training = cell.recipe.train
-    return train(_job(cell, compute or choose_compute("auto", training.precision, training.convolution), progress))
+    chosen = compute or choose_compute("auto", training.precision, training.convolution)
+    return train(replace(_job(cell, chosen, progress), team=team))
 
 
 def estimate_training(cell: Cell, device: str = "auto", progress: Progress = SILENT) -> float:

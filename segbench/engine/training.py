@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,18 @@ from segbench.atomic import write_text
 from segbench.engine.batch_norm import reestimated
 from segbench.engine.batches import Images, epoch_batches, training_batch
 from segbench.engine.checkpoint import STATE_FILE, WEIGHTS_FILE, load_state, save_state, save_weights
+from segbench.engine.distributed import ALONE, Team, gradients_kept
 from segbench.engine.environment import Compute
 from segbench.engine.evaluation import pixel_scores
 from segbench.engine.interruption import Interruption, interruptible
 from segbench.engine.loss import PixelCrossEntropy
+from segbench.engine.synchronised_batch_norm import synchronise
 from segbench.errors import CheckpointError, NonFiniteLossError
 from segbench.progress import SILENT, Progress, Task
 from segbench.recipe import Recipe, Training
 from segbench.record import Curve, WeightsHeader
 
-__all__ = ["Job", "Trained", "learning_rate", "seconds_left", "train"]
+__all__ = ["Job", "Trained", "learning_rate", "require_images", "seconds_left", "train"]
 
 LOG_FILE = "log.jsonl"
 CHECKPOINT_EVERY_S = 60.0
@@ -47,6 +49,7 @@ class Job:
         cell: Id of the grid cell; a state of another cell is refused.
         folder: Where state, log and weights go; the same folder resumes.
         smaller: A recipe that takes less time, named when training starts.
+        team: The processes that train together. Each has a job of its own, with the same folder.
     """
 
     model: nn.Module
@@ -60,6 +63,7 @@ class Job:
     folder: Path
     progress: Progress = SILENT
     smaller: str = ""
+    team: Team = ALONE
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,12 @@ def train(job: Job) -> Trained:
     """Trains, or goes on with what ``job.folder`` holds.
 
     The same job gives the same weights whether or not it was interrupted (bitwise on a CPU with as many threads).
+    Several processes take the steps that one takes, of the same images and with the gradients of the same loss, up to
+    rounding; however many began, any number goes on. But each draws its own dropout, and unless ``sync_batch_norm`` is
+    asked for, batch normalisation in training sees the images of one process only.
 
     Raises:
+        UsageError: A batch has fewer images than there are processes.
         NonFiniteLossError: The loss is NaN or infinite; says at which step and what to lower.
         CheckpointError: The folder holds the state of another cell.
         KeyboardInterrupt: Ctrl-C; the state was saved.
@@ -129,6 +137,17 @@ def seconds_left(job: Job) -> float:
         run._update(batch)
         seconds.append(time.perf_counter() - start)
     return (run.total - done) * sorted(seconds[1:])[TIMED_STEPS // 2]
+
+
+def require_images(team: Team, num_images: int, training: Training) -> None:
+    """Checks that every batch of an epoch can be shared.
+
+    Raises:
+        UsageError: A batch has fewer images than there are processes.
+    """
+    batches = -(-num_images // training.batch_size)
+    for size in (num_images // batches, -(-num_images // batches)):
+        team.parts(size, training.micro_batch)
 
 
 def learning_rate(training: Training, iteration: int, total: int) -> float:
@@ -168,8 +187,11 @@ class _Run:
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self.team = job.team
         self.training = job.recipe.train
         self.model = job.model.to(job.compute.device)
+        if self.team.sync_batch_norm:
+            synchronise(self.model, self.team)
         self.optimizer = _optimizer(self.model, self.training)
         weights = None if job.class_weights is None else torch.tensor(job.class_weights, dtype=torch.float32)
         self.loss = PixelCrossEntropy(weights, normalisation=job.recipe.loss.normalisation).to(job.compute.device)
@@ -179,6 +201,8 @@ class _Run:
         self.validate_every = self.training.validate_every * (1 if self.training.iterations else self.steps_per_epoch)
         self.clock = _Clock()
         self.timed: list[float] = []
+        require_images(self.team, len(job.train), self.training)
+        self.network = self.team.wrapped(self.model, job.compute.device)
 
     # --- state -----------------------------------------------------------------------------------------------------
 
@@ -193,7 +217,8 @@ class _Run:
             self._load(tensors)
             done = f"{self.status.iteration} of {self.total} iterations"
             self.job.progress.message(f"Continuing {self.job.recipe.label} from its checkpoint: {done} are done.")
-        self._trim_log()
+        if self.team.leads:
+            self._trim_log()
 
     def _load(self, tensors: Mapping[str, Tensor]) -> None:
         prefix = "model."
@@ -211,6 +236,8 @@ class _Run:
 
     def save(self) -> None:
         """Writes the state; the file before it stays whole until this one is."""
+        if not self.team.leads:
+            return
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for number, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
@@ -233,6 +260,8 @@ class _Run:
 
     def log(self, event: str, **values: Any) -> None:
         """Appends a line to the log and reports it."""
+        if not self.team.leads:
+            return
         entry = {"event": event, "iteration": self.status.iteration, **values}
         self.job.folder.mkdir(parents=True, exist_ok=True)
         with (self.job.folder / LOG_FILE).open("a", encoding="utf-8") as file:
@@ -251,9 +280,14 @@ class _Run:
                 batches = epoch_batches(len(self.job.train), self.training.batch_size, self.job.header.seed, epoch)
                 for indices in batches[start : start + self.total - self.status.iteration]:
                     self._one(indices, epoch, bar)
-                    if interruption.requested:
+                    if self._stopped(interruption):
                         self.save()
+                        self.team.wait()
                         raise KeyboardInterrupt
+
+    def _stopped(self, interruption: Interruption) -> bool:
+        """Whether any process was asked to stop; all stop after the same step."""
+        return self.team.total(float(interruption.requested)) > 0
 
     def _one(self, indices: NDArray[Any], epoch: int, bar: Task) -> None:
         loss = self._update(indices)
@@ -292,29 +326,46 @@ class _Run:
         self.log("epoch", epoch=epoch + 1, loss=mean_loss, lr=rate, images_per_s=self.status.images_per_s())
 
     def _update(self, indices: NDArray[Any]) -> float:
-        job, iteration = self.job, self.status.iteration
-        torch.manual_seed(job.header.seed * 1_000_003 + iteration)
+        iteration = self.status.iteration
+        # Each process draws its own dropout; the leader draws that of a process by itself.
+        torch.manual_seed(self.job.header.seed * 1_000_003 + iteration + (self.team.rank << 48))
         self.model.train()
-        images, labels = training_batch(
-            job.train,
-            indices,
-            job.recipe.input_size,
-            job.recipe.augment,
-            (job.header.seed, iteration),
-            job.compute.device,
-        )
-        with job.compute.autocast():
-            logits = self.model(images)
-        loss: Tensor = self.loss(logits, labels)
-        value = loss.item()
-        if not math.isfinite(value):
-            self._diverged(value)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, iteration, self.total) * group["factor"]
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        value = self._gradients(self._batches(indices))
+        if not math.isfinite(value):
+            self._diverged(value)
         self.optimizer.step()
         return value
+
+    def _batches(self, indices: NDArray[Any]) -> list[tuple[Tensor, Tensor]]:
+        """Images and labels of this process in a step, as they are computed one after the other."""
+        job, seed = self.job, (self.job.header.seed, self.status.iteration)
+        size, augment, device = job.recipe.input_size, job.recipe.augment, job.compute.device
+        parts = self.team.parts(len(indices), self.training.micro_batch)
+        return [training_batch(job.train, indices, size, augment, seed, device, part) for part in parts]
+
+    def _gradients(self, batches: Sequence[tuple[Tensor, Tensor]]) -> float:
+        """Leaves the gradients of the loss of the whole batch, wherever its images are; returns this loss."""
+        divisor = self._divisor([labels for _, labels in batches])
+        value = 0.0
+        for number, (images, labels) in enumerate(batches, 1):
+            with gradients_kept(self.network) if number < len(batches) else nullcontext():
+                with self.job.compute.autocast():
+                    logits = self.network(images)
+                loss = self.loss.quotient(self.loss.total(logits, labels), divisor)
+                value += loss.item()
+                # What processes send each other becomes a mean; a sum is wanted.
+                (loss * self.team.size).backward()  # type: ignore[no-untyped-call]
+        return self.team.total(value)
+
+    def _divisor(self, labels: Sequence[Tensor]) -> Tensor:
+        """Of the loss of the whole batch."""
+        divisor = torch.stack([self.loss.divisor(part) for part in labels]).sum()
+        if self.team.size > 1:
+            divisor.fill_(self.team.total(divisor.item()))
+        return divisor
 
     def _diverged(self, value: float) -> None:
         rate = learning_rate(self.training, self.status.iteration, self.total)
@@ -342,7 +393,7 @@ class _Run:
         status.loss_sum, status.loss_steps = 0.0, 0
         with self._evaluation_statistics():
             scores = self._validation_scores()
-            if self._is_best(scores):
+            if self._is_best(scores) and self.team.leads:
                 header = self.job.header.model_copy(update={"iteration": status.iteration})
                 save_weights(self.job.folder / WEIGHTS_FILE, self.model, header)
         self.clock.resume()
@@ -350,18 +401,20 @@ class _Run:
         status.curve.append({"iteration": status.iteration, **entry})
         self.log("validation", lr=learning_rate(training, status.iteration - 1, self.total), **entry)
 
-    def _evaluation_statistics(self) -> Any:
+    def _evaluation_statistics(self) -> AbstractContextManager[None]:
         job = self.job
         if self.training.batch_norm == "running":
+            self.team.take_buffers(self.model)
             return nullcontext()
-        return reestimated(self.model, job.train, job.recipe.input_size, self.training.batch_size, job.compute)
+        size, batch = job.recipe.input_size, self.training.batch_size
+        return reestimated(self.model, job.train, size, batch, job.compute, job.team)
 
     def _validation_scores(self) -> dict[str, float | None] | None:
         job = self.job
         if job.validation is None:
             return None
         size, batch = job.recipe.input_size, job.recipe.evaluate.batch_size
-        return pixel_scores(self.model, job.validation, job.header.num_classes, size, batch, job.compute)
+        return pixel_scores(self.model, job.validation, job.header.num_classes, size, batch, job.compute, job.team)
 
     def _is_best(self, scores: dict[str, float | None] | None) -> bool:
         """Keeps the scores if they are the best so far; without validation, or with ``last``, the latest always is."""
@@ -380,6 +433,7 @@ class _Run:
         Raises:
             CheckpointError: The training is finished and its weights are gone.
         """
+        self.team.wait()
         weights = self.job.folder / WEIGHTS_FILE
         if not weights.exists():
             raise CheckpointError(

@@ -111,13 +111,20 @@ def machine(environment: Environment) -> str:
     """Device, arithmetic and versions of a run, in one line."""
     device = environment.cpu if environment.device == "cpu" else f"{environment.device}, {environment.cpu}"
     features = f" ({', '.join(environment.features)})" if environment.features else ""
-    threads = f"{environment.threads} thread{'s' if environment.threads != 1 else ''}"
+    threads = f"{_processes(environment)}{environment.threads} thread{'s' if environment.threads != 1 else ''}"
     versions = [
         f"{name} {environment.versions[name]}" for name in ("segbench", "torch") if name in environment.versions
     ]
     convolution = {"direct": "direct convolution", "dft": "convolution by Fourier transform"}[environment.convolution]
     parts = [device + features, threads, environment.precision, convolution, *versions, *_commit(environment)]
     return ", ".join(parts)
+
+
+def _processes(environment: Environment) -> str:
+    if environment.processes == 1:
+        return ""
+    seen = "synchronised" if environment.sync_batch_norm else "of each"
+    return f"{environment.processes} processes ({environment.backend}, batch normalisation {seen}) of "
 
 
 def _commit(environment: Environment) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -24,7 +25,7 @@ from segbench.metrics.workers import worked, worker_count
 from segbench.progress import SILENT, Progress
 from segbench.record import Protocol, Scores
 
-__all__ = ["LabelMaps", "MapPair", "Resize", "Scorer", "file_pairs", "score"]
+__all__ = ["Counting", "LabelMaps", "MapPair", "Resize", "Scorer", "file_pairs", "score"]
 
 LabelMap: TypeAlias = "NDArray[np.integer[Any]] | str | PathLike[str]"
 LabelMaps: TypeAlias = "LabelMap | Iterable[LabelMap]"
@@ -48,7 +49,7 @@ class MapPair:
 
 
 @dataclass(frozen=True)
-class _Counting:
+class Counting:
     """How an image is counted; a value, so that every process counts alike.
 
     Attributes:
@@ -78,6 +79,15 @@ class _Counting:
         except DataError as error:
             raise DataError(f"{image_id}: {error.message}", error.hint) from error
         return tally, aligned.shape != guess.shape
+
+    def packed(self, pair: bytes) -> tuple[ImageTally, bool]:
+        """The same of a pair that :meth:`pack` made, for processes that get their work through a pipe."""
+        return self.maps(*pickle.loads(pair))
+
+    @staticmethod
+    def pack(image_id: str, label: ArrayLike, prediction: ArrayLike) -> bytes:
+        """A pair for :meth:`packed`."""
+        return pickle.dumps((image_id, label, prediction), protocol=pickle.HIGHEST_PROTOCOL)
 
     def _aligned(self, truth: Integers, guess: Integers) -> Integers:
         if self.resize is not None:
@@ -131,10 +141,11 @@ class Scorer:
         self.tallies = Tallies(_names(classes), self.protocol.ignore_index, tolerance)
 
     @property
-    def _counting(self) -> _Counting:
+    def counting(self) -> Counting:
+        """How an image is counted, apart from the counts so far."""
         tallies = self.tallies
         inside = self.protocol.pixels.outside != "refused" and self.void_predictions == "wrong"
-        return _Counting(
+        return Counting(
             tallies.num_classes, tallies.ignore_index, tallies.tolerance, self.void_predictions, inside, self.resize
         )
 
@@ -150,7 +161,7 @@ class Scorer:
             DataError: The maps are not of one size, hold a value that is not allowed, or the name came before; names
                 the image. Nothing is added then.
         """
-        self._add(image_id, *self._counting.maps(image_id, label, prediction))
+        self.add(image_id, *self.counting.maps(image_id, label, prediction))
 
     def update_all(self, pairs: Sequence[MapPair], jobs: int | None = 1, progress: Progress = SILENT) -> None:
         """Adds many images, counted in several processes; the result does not depend on how many.
@@ -166,11 +177,16 @@ class Scorer:
             SegbenchError: A process was killed.
         """
         workers = worker_count(jobs, len(pairs))
-        counted = worked(self._counting.pair, pairs, workers, progress.task("Scoring", len(pairs), "images"))
+        counted = worked(self.counting.pair, pairs, workers, progress.task("Scoring", len(pairs), "images"))
         for pair, (tally, resized) in zip(pairs, counted, strict=True):
-            self._add(pair.image_id, tally, resized)
+            self.add(pair.image_id, tally, resized)
 
-    def _add(self, image_id: str, tally: ImageTally, resized: bool) -> None:
+    def add(self, image_id: str, tally: ImageTally, resized: bool = False) -> None:
+        """Adds an image that ``counting`` has counted.
+
+        Raises:
+            DataError: The name came before.
+        """
         self.tallies.add(image_id, tally)
         self.resized += resized
 
