@@ -12,6 +12,7 @@ SegbenchError                 exit code 1: a failed run or a finding
     ├── HubError              the Hugging Face Hub cannot be used as asked: offline, no token, not allowed
     └── RecordError           a record that is damaged or contradicts another
 NonFiniteLossError(SegbenchError)   training diverged
+ProcessLostError(SegbenchError)     a process of a run was killed; the same command goes on
 PushError(SegbenchError)            the Hub failed in the middle of a push; the same command goes on
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "HubError",
     "NonFiniteLossError",
     "NotPreparedError",
+    "ProcessLostError",
     "PushError",
     "RecipeError",
     "RecordError",
@@ -94,6 +96,10 @@ class RecordError(UsageError):
 
 class NonFiniteLossError(SegbenchError):
     """The training loss became NaN or infinite."""
+
+
+class ProcessLostError(SegbenchError):
+    """One of the processes that compute a run together was killed; the run is not to blame and can be continued."""
 
 
 class PushError(SegbenchError):

@@ -51,6 +51,7 @@ class Computing:
     Attributes:
         out: Folder that holds ``runs`` and ``leaderboards``.
         name: What people call a cell.
+        compute: Computes a cell, where that is not done in this process.
         results: What was computed here, by cell id.
     """
 
@@ -59,6 +60,7 @@ class Computing:
     progress: Progress
     name: Callable[[Cell], str]
     tensorboard: bool = False
+    compute: Callable[[Cell, Progress], tuple[Done, bool]] | None = None
     results: dict[str, Result] = field(default_factory=dict)
 
     def run(
@@ -89,6 +91,13 @@ class Computing:
         return grid.run()
 
     def _work(self, cell: Cell, progress: Progress) -> Done:
+        if self.compute is None:
+            return self._here(cell, progress)
+        done, fresh = self.compute(cell, progress)
+        self.results[cell.cell_id] = _filed(done, self.out, fresh)
+        return done
+
+    def _here(self, cell: Cell, progress: Progress) -> Done:
         from segbench.engine import pipeline
         from segbench.launch.cell_files import Done
 
@@ -131,10 +140,13 @@ def result_of(ending: Ending[Cell], out: Path, fresh: bool) -> Result:
         out: Folder that holds ``runs`` and ``leaderboards``.
         fresh: Whether anything was computed by this command.
     """
+    assert ending.done is not None
+    return _filed(ending.done, out, fresh)
+
+
+def _filed(done: Done, out: Path, fresh: bool) -> Result:
     from segbench.engine.pipeline import Result
     from segbench.record import load_record
 
-    done = ending.done
-    assert done is not None
     path = out / done.record
     return Result(load_record(path), path, [out / picture for picture in done.pictures], fresh=fresh)

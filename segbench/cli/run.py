@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from segbench.cli.cells import Computing, parse_seeds, result_of
 from segbench.cli.options import Device, Json, Out, Quiet, RetryFailed, complete_dataset, complete_model
-from segbench.cli.outcome import DONE, FAILED
+from segbench.cli.outcome import DONE, FAILED, explain
 from segbench.cli.plan_table import cell_values, failure_values, plan_table, plan_values, run_name
+from segbench.cli.run_request import RunRequest
 from segbench.console import Console, say_error
 from segbench.errors import SegbenchError, UnknownNameError, UsageError
 from segbench.launch.threads import thread_variables
+from segbench.progress import SILENT
 from segbench.registry import closest
 
 if TYPE_CHECKING:
     from segbench.engine.pipeline import Cell, Result
-    from segbench.launch.cell_files import Failure
+    from segbench.launch.cell_files import Done, Failure
     from segbench.launch.grid import Ending
     from segbench.progress import Progress
     from segbench.recipe import Recipe
 
 __all__ = ["run_models"]
-
-LAUNCHERS = ["local"]
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,17 @@ def run_models(
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of one operation.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard.")] = False,
     out: Out = Path(),
-    launcher: Annotated[str, typer.Option(metavar="L", help="What starts the processes: local.")] = "local",
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that share the runs.")] = 1,
+    launcher: Annotated[str, typer.Option(metavar="L", help="What starts the processes: local, torchrun.")] = "local",
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that share the runs (local).")] = 1,
+    nproc: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes that compute each run together (torchrun).")
+    ] = None,
+    sync_batch_norm: Annotated[
+        bool, typer.Option("--sync-batch-norm", help="Normalise over the images of all these processes (torchrun).")
+    ] = False,
     retry_failed: RetryFailed = False,
     worker: Annotated[bool, typer.Option("--worker", hidden=True, help="Ends when its input closes.")] = False,
+    only_cell: Annotated[str | None, typer.Option("--cell", hidden=True, help="The one run to compute.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would run and how long it takes here, and stop.")
     ] = False,
@@ -76,34 +83,63 @@ def run_models(
     that share the folder too, it shares the runs among the processes.
     """
     if launcher not in LAUNCHERS:
-        raise UnknownNameError(f"Unknown launcher '{launcher}'. {closest(launcher, LAUNCHERS)}")
+        raise UnknownNameError(f"Unknown launcher '{launcher}'. {closest(launcher, [*LAUNCHERS])}")
     if worker:
         from segbench.launch.lifeline import hold_on_to_parent
 
         hold_on_to_parent()
+    request = RunRequest(
+        models=models,
+        dataset=dataset,
+        recipe=recipe,
+        seeds=seeds,
+        changes=changes or [],
+        device=device,
+        threads=threads,
+        tensorboard=tensorboard,
+        out=out,
+        jobs=jobs,
+        nproc=nproc or 1,
+        sync_batch_norm=sync_batch_norm,
+        retry_failed=retry_failed,
+    )
+    if only_cell is not None:
+        _compute_one(request, only_cell)
+    _check_launcher(launcher, jobs, nproc, sync_batch_norm)
     console = Console(json=as_json, quiet=quiet)
     progress = console.progress()
-    recipes = [_resolve(model, dataset, recipe, changes or []) for model in dict.fromkeys(models)]
-    numbers = parse_seeds(seeds)
-    _use_threads(threads)
-    cells = _plan(recipes, numbers, device, out, progress)
+    cells = _cells(request, progress)
     if dry_run:
         _show_plan(console, cells, device, out, progress)
         return
-    if jobs > 1:
-        from segbench.launch.threads import threads_each
-
-        share = threads or threads_each(jobs)
-        again = _worker_arguments(models, dataset, recipe, seeds, changes or [], device, share, tensorboard, out)
-        outcome = _run_processes(cells, out, jobs, share, again, retry_failed, progress)
-    else:
-        outcome = _run_here(cells, out, device, tensorboard, retry_failed, progress)
+    outcome = LAUNCHERS[launcher](cells, request, progress)
     code = _exit_code(outcome) if worker else _report(console, outcome, out)
     if code:
         raise typer.Exit(code)
 
 
 # --- before anything runs ---------------------------------------------------------------------------------------------
+
+
+def _check_launcher(launcher: str, jobs: int, nproc: int | None, sync_batch_norm: bool) -> None:
+    """Options of one launcher are refused with another."""
+    if launcher == "torchrun" and nproc is None:
+        raise UsageError("--launcher torchrun needs a number of processes.", "Example: --launcher torchrun --nproc 2")
+    if launcher == "torchrun" and jobs > 1:
+        raise UsageError("--jobs goes with --launcher local.", "torchrun computes one run after the other: --nproc")
+    if launcher != "torchrun" and (nproc is not None or sync_batch_norm):
+        given = "--nproc" if nproc is not None else "--sync-batch-norm"
+        raise UsageError(f"{given} goes with --launcher torchrun.", "Example: --launcher torchrun --nproc 2")
+
+
+def _cells(request: RunRequest, progress: Progress) -> list[Cell]:
+    """All that is to be run; what is wrong with it is raised here."""
+    recipes = [
+        _resolve(model, request.dataset, request.recipe, request.changes) for model in dict.fromkeys(request.models)
+    ]
+    numbers = parse_seeds(request.seeds)
+    _use_threads(request.threads)
+    return _plan(recipes, numbers, request.device, request.out, progress)
 
 
 def _resolve(model: str, dataset: str, recipe: str | None, changes: Sequence[str]) -> Recipe:
@@ -156,34 +192,70 @@ def _show_plan(console: Console, cells: Sequence[Cell], device: str, out: Path, 
     console.result(plan_values(plan), plan_table(plan))
 
 
-def _worker_arguments(
-    models: Sequence[str],
-    dataset: str,
-    recipe: str | None,
-    seeds: str,
-    changes: Sequence[str],
-    device: str,
-    threads: int,
-    tensorboard: bool,
-    out: Path,
-) -> list[str]:
-    """The command line of a process that shares the runs."""
-    named = {"--dataset": dataset, "--seeds": seeds, "--device": device, "--threads": threads, "--out": out}
-    given = [text for name, value in named.items() for text in (name, str(value))]
-    given += [] if recipe is None else ["--recipe", recipe]
-    given += [text for change in changes for text in ("--set", change)]
-    return ["run", *given, *(["--tensorboard"] if tensorboard else []), "--worker", "--", *models]
-
-
 # --- running ----------------------------------------------------------------------------------------------------------
 
 
+def _compute_one(request: RunRequest, cell_id: str) -> NoReturn:
+    """Computes one cell together with the processes beside this one, and ends."""
+    from segbench.launch.rank import compute_as_rank
+
+    compute_as_rank(
+        lambda: next(cell for cell in _cells(request, SILENT) if cell.cell_id == cell_id),
+        request.out,
+        request.device,
+        sync_batch_norm=request.sync_batch_norm,
+        tensorboard=request.tensorboard,
+        explain=lambda error: explain(error)[0],
+    )
+
+
+def _run_local(cells: Sequence[Cell], request: RunRequest, progress: Progress) -> _Outcome:
+    """Computes the cells in this process, or in several of this machine that share them."""
+    if request.jobs > 1:
+        return _run_processes(cells, request, progress)
+    return _run_here(cells, request, progress)
+
+
+def _run_torchrun(cells: Sequence[Cell], request: RunRequest, progress: Progress) -> _Outcome:
+    """Computes one cell after the other, each in several processes that train together."""
+    from segbench.engine.distributed import Team
+    from segbench.engine.training import require_images
+    from segbench.launch.threads import threads_each
+    from segbench.launch.torchrun import require_devices, run_ranks
+
+    require_devices(request.device, request.nproc)
+    for cell in cells:
+        require_images(Team(size=request.nproc), cell.prepared.manifest.counts["train"], cell.recipe.train)
+    threads = request.threads or threads_each(request.nproc)
+    synchronised = ["--sync-batch-norm"] if request.sync_batch_norm else []
+
+    def compute(cell: Cell, watched: Progress) -> tuple[Done, bool]:
+        arguments = request.arguments("--cell", cell.cell_id, *synchronised, threads=threads)
+        return run_ranks(arguments, request.nproc, threads, cell.folder, watched)
+
+    return _run_here(cells, request, progress, compute)
+
+
+LAUNCHERS: dict[str, Callable[[Sequence[Cell], RunRequest, Progress], _Outcome]] = {
+    "local": _run_local,
+    "torchrun": _run_torchrun,
+}
+
+
 def _run_here(
-    cells: Sequence[Cell], out: Path, device: str, tensorboard: bool, retry_failed: bool, progress: Progress
+    cells: Sequence[Cell],
+    request: RunRequest,
+    progress: Progress,
+    compute: Callable[[Cell, Progress], tuple[Done, bool]] | None = None,
 ) -> _Outcome:
-    """Computes the cells in this process, beside any others that share the folder."""
-    computing = Computing(out, device, progress, run_name, tensorboard)
-    endings = computing.run(cells, retry_failed=retry_failed)
+    """The loop of the grid in this process, beside any others that share the folder.
+
+    Args:
+        compute: Computes a cell elsewhere; ``None``: that is done here, too.
+    """
+    out = request.out
+    computing = Computing(out, request.device, progress, run_name, request.tensorboard, compute)
+    endings = computing.run(cells, retry_failed=request.retry_failed)
     results = [
         computing.results.get(ending.cell.cell_id) or result_of(ending, out, fresh=False)
         for ending in endings
@@ -192,24 +264,24 @@ def _run_here(
     return _Outcome(results, [_failed(ending) for ending in endings if ending.failure is not None])
 
 
-def _run_processes(
-    cells: Sequence[Cell], out: Path, jobs: int, threads: int, arguments: Sequence[str], retry: bool, progress: Progress
-) -> _Outcome:
+def _run_processes(cells: Sequence[Cell], request: RunRequest, progress: Progress) -> _Outcome:
     """Computes the cells in processes of this machine, and shows what they do together."""
     from segbench.cli.overview import Overview
     from segbench.launch.grid import forget_failures
     from segbench.launch.local import run_workers
     from segbench.launch.plan import announce
+    from segbench.launch.threads import threads_each
 
     announce(cells)
-    if retry:
+    if request.retry_failed:
         forget_failures(cells)
+    out, threads = request.out, request.threads or threads_each(request.jobs)
     overview = Overview(cells, out, run_name, progress)
     if overview.left:
         with overview.shown():
             run_workers(
-                arguments,
-                min(jobs, overview.left),
+                request.arguments(threads=threads),
+                min(request.jobs, overview.left),
                 threads,
                 out / "runs" / "logs",
                 watch=lambda workers: overview.look(),

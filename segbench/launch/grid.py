@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from segbench.errors import ProcessLostError
 from segbench.launch.cell_files import CLAIM_FILE, Deaths, Done, Failure, GridCell, Position, has, read, remove, write
 from segbench.launch.claims import Claim, acquire, holder_of
 from segbench.launch.heartbeat import Watched, beating
@@ -75,6 +76,7 @@ class Grid(Generic[C]):
 
         Raises:
             KeyboardInterrupt: Ctrl-C; the claim was given back.
+            ProcessLostError: A process that computes a cell with others was killed; the claim was given back.
         """
         endings: dict[str, Ending[C]] = {}
         waiting, told = list(self.cells), set[str]()
@@ -148,6 +150,9 @@ class Grid(Generic[C]):
                 raise
             self.progress.message(f"{self.name(cell)} was taken over by another process while this one stood still.")
             return None
+        except ProcessLostError:
+            # No fault of the cell: whoever comes next goes on with it.
+            raise
         except Exception as error:
             (cell.folder / FAILURE_LOG).write_text(traceback.format_exc(), encoding="utf-8")
             return self._failed(cell, _failure(self.describe(error), watched.step))

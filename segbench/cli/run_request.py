@@ -1,0 +1,55 @@
+"""What ``segbench run`` was asked for, as the processes that it starts are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["RunRequest"]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """The options that decide the runs and how each is computed, and those that a launcher reads.
+
+    Attributes:
+        changes: Of the recipes, as ``--set`` gives them.
+        threads: As asked for; ``None``: the launcher decides.
+        jobs: Processes that share the runs.
+        nproc: Processes that compute one run together.
+    """
+
+    models: Sequence[str]
+    dataset: str
+    recipe: str | None
+    seeds: str
+    changes: Sequence[str]
+    device: str
+    threads: int | None
+    tensorboard: bool
+    out: Path
+    jobs: int = 1
+    nproc: int = 1
+    sync_batch_norm: bool = False
+    retry_failed: bool = False
+
+    def arguments(self, *more: str, threads: int) -> list[str]:
+        """The command line, after ``segbench``, of a process that does a part of this.
+
+        Args:
+            more: Options beside those that decide the runs.
+            threads: Of that process.
+        """
+        named = {
+            "--dataset": self.dataset,
+            "--seeds": self.seeds,
+            "--device": self.device,
+            "--threads": threads,
+            "--out": self.out,
+        }
+        given = [text for name, value in named.items() for text in (name, str(value))]
+        given += [] if self.recipe is None else ["--recipe", self.recipe]
+        given += [text for change in self.changes for text in ("--set", change)]
+        given += ["--tensorboard"] if self.tensorboard else []
+        return ["run", *given, *more, "--worker", "--", *self.models]
