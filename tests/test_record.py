@@ -131,6 +131,17 @@ def test_no_number_of_a_record_is_nan_or_infinite(value: float) -> None:
         Trial(settings={"train": {"lr": [value]}}, validation={})
 
 
+def test_a_single_process_is_written_as_records_always_were() -> None:
+    alone = record().environment
+    several = alone.model_copy(update={"processes": 2, "backend": "gloo"})
+    new = {"processes", "backend", "sync_batch_norm"}
+    assert not new & json.loads(alone.model_dump_json()).keys()
+    assert Environment.model_validate_json(alone.model_dump_json()) == alone
+    written = json.loads(several.model_dump_json())
+    assert {name: written[name] for name in new} == {"processes": 2, "backend": "gloo", "sync_batch_norm": False}
+    assert Environment.model_validate(written) == several
+
+
 def test_unknown_keys_are_refused_everywhere(tmp_path: Path) -> None:
     whole = json.loads(record().model_dump_json())
     for path in (

@@ -63,10 +63,11 @@ class Team:
         """
         rounds = 1 if at_most is None else -(-num_images // (at_most * self.size))
         if num_images // rounds < self.size:
+            images = f"{num_images} image{'s' if num_images > 1 else ''}"
             together = "" if at_most is None else f", at most {at_most} at once"
             raise UsageError(
-                f"A batch of {num_images} images cannot be divided among {self.size} processes{together}.",
-                "Give fewer processes (--nproc), or raise train.micro_batch." if at_most else "Give a smaller --nproc.",
+                f"A batch of {images} cannot be divided among {self.size} processes{together}.",
+                "Give a smaller --nproc." if at_most is None else "Give a smaller --nproc, or raise train.micro_batch.",
             )
         return [self._own(part) for part in _divided(range(num_images), rounds)]
 

@@ -27,8 +27,8 @@ __all__ = ["label_maps", "pixel_scores", "predict_images", "score_split"]
 LabelMap = NDArray[np.uint8]
 
 # A process that counts costs about as much as it saves on this many pixels with boundaries.
-_PIXELS_PER_PROCESS = 6_000_000
-_BATCHES_A_ROUND = 8
+_PIXELS_PER_PROCESS = 12_000_000
+_BATCHES_A_ROUND = 16
 
 
 def predict_images(
@@ -117,7 +117,8 @@ def score_split(
 
         def counted(batches: Iterable[list[int]]) -> Iterator[_Counted]:
             maps = label_maps(model, split, input_size, batch_size, compute, batches)
-            return _counted(split, maps, count, wanted)
+            # First all threads predict, then all helpers count: together they would be in each other's way.
+            return _counted(split, maps if helpers < 2 else list(maps), count, wanted)
 
         for image in _together(team, list(_equal_sizes(split, batch_size)), counted):
             scorer.add(split.ids[image.index], image.tally)
@@ -157,13 +158,13 @@ def _together(
     team: Team, batches: Sequence[list[int]], counted: Callable[[Iterable[list[int]]], Iterator[_Counted]]
 ) -> Iterator[_Counted]:
     """All images in their order at the leader, none elsewhere; round after round, so that memory does not grow."""
-    if team.size == 1:
-        yield from counted(batches)
-        return
     step = team.size * _BATCHES_A_ROUND
     for start in range(0, len(batches), step):
-        mine = list(counted(team.share(batches[start : start + step])))
-        yield from sorted(chain.from_iterable(team.gathered(mine)), key=lambda image: image.index)
+        mine = counted(team.share(batches[start : start + step]))
+        if team.size == 1:
+            yield from mine
+        else:
+            yield from sorted(chain.from_iterable(team.gathered(list(mine))), key=lambda image: image.index)
 
 
 def pixel_scores(

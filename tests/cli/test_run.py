@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from segbench.cli.run_request import RunRequest
 from segbench.engine.checkpoint import WEIGHTS_FILE, load_weights
 from segbench.errors import NonFiniteLossError
 from segbench.progress import Progress
@@ -171,6 +172,37 @@ def test_what_failed_is_listed_and_not_tried_again_unless_asked(
 def test_an_unknown_launcher_is_wrong_use(segbench: Segbench, command: tuple[str, ...]) -> None:
     line = "Error: Unknown launcher 'locals'. Did you mean local?\n"
     assert segbench(*command, "--launcher", "locals") == (2, "", line)
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (("--nproc", "2"), "--nproc goes with --launcher torchrun. Example: --launcher torchrun --nproc 2"),
+        (("--sync-batch-norm",), "--sync-batch-norm goes with --launcher torchrun. Example: --launcher torchrun"),
+        (("--launcher", "torchrun"), "--launcher torchrun needs a number of processes. Example: --launcher torchrun"),
+        (("--launcher", "torchrun", "--nproc", "2", "--jobs", "2"), "--jobs goes with --launcher local."),
+        (("--launcher", "torchrun", "--nproc", "2"), "A batch of 1 image cannot be divided among 2 processes."),
+        (
+            ("--launcher", "torchrun", "--nproc", "2", "--set", "train.micro_batch=1"),
+            "A batch of 1 image cannot be divided among 2 processes, at most 1 at once. Give a smaller --nproc, or",
+        ),
+    ],
+)
+def test_what_a_launcher_cannot_do_is_wrong_use(
+    segbench: Segbench, command: tuple[str, ...], fake: Fake, more: tuple[str, ...], line: str
+) -> None:
+    seen = fake(lambda cell: None)
+    code, out, err = segbench(*command, *more)
+    assert (code, out, seen) == (2, "", [])
+    assert err.startswith(f"Error: {line}")
+
+
+def test_a_process_is_told_what_was_asked_for() -> None:
+    asked = RunRequest(["a", "b"], "toy", "r.toml", "0,1", ["train.lr=1"], "cpu", None, True, Path("o"))
+    assert asked.arguments("--cell", "c", threads=3) == [
+        *("run", "--dataset", "toy", "--seeds", "0,1", "--device", "cpu", "--threads", "3", "--out", "o"),
+        *("--recipe", "r.toml", "--set", "train.lr=1", "--tensorboard", "--cell", "c", "--worker", "--", "a", "b"),
+    ]
 
 
 def test_a_bug_in_one_run_is_said_to_be_one(segbench: Segbench, command: tuple[str, ...], fake: Fake) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from segbench.engine.evaluation import label_maps, pixel_scores, predict_images
+from segbench.engine import evaluation
+from segbench.engine.batches import Images
+from segbench.engine.distributed import ALONE, Team
+from segbench.engine.evaluation import label_maps, pixel_scores, predict_images, score_split
+from segbench.metrics import Scorer
 from tests.engine.tiny import CLASSES, CPU, SIZE, Drawn
 
 
@@ -84,3 +90,33 @@ def test_the_batch_size_does_not_change_the_maps() -> None:
     split, model = Mixed(), ByColour()
     one, many = (dict(label_maps(model, split, None, size, CPU)) for size in (1, 8))
     assert all(np.array_equal(one[index], many[index]) for index in one)
+
+
+@pytest.mark.parametrize(
+    ("count", "boundary", "threads", "processes"),
+    [(40, True, 4, 4), (40, True, 2, 2), (20, True, 4, 2), (3, True, 4, 0), (40, False, 4, 0), (0, True, 4, 0)],
+)
+def test_helpers_count_where_there_is_enough_to_count(
+    monkeypatch: pytest.MonkeyPatch, count: int, boundary: bool, threads: int, processes: int
+) -> None:
+    class Empty:
+        """Images that are never looked at."""
+
+        def __len__(self) -> int:
+            return count
+
+        def label(self, index: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+            return np.zeros((1000, 1200), np.uint8)
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    counting = Scorer(CLASSES, boundary=boundary).counting
+    assert evaluation._helpers(cast("Images", Empty()), counting, ALONE) == processes
+    assert evaluation._helpers(cast("Images", Empty()), counting, Team(size=100)) == 0
+
+
+def test_predictions_are_kept_in_order_and_only_where_they_are_wanted() -> None:
+    split, kept = Mixed(), dict[str, int]()
+    scorer = Scorer(CLASSES)
+    score_split(ByColour(), split, scorer, None, 2, CPU, lambda name, found: kept.update({name: found.size}))
+    assert list(kept) == scorer.tallies.image_ids == split.ids
+    assert kept == {name: split.label(index).size for index, name in enumerate(split.ids)}

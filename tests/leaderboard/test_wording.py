@@ -69,3 +69,6 @@ def test_the_machine_in_one_line() -> None:
         "with uncommitted changes"
     )
     assert "commit" not in machine(ENVIRONMENT.model_copy(update={"git_commit": None, "git_dirty": None}))
+    team = ENVIRONMENT.model_copy(update={"processes": 4, "backend": "nccl"})
+    assert ", 4 processes (nccl, batch normalisation of each) of 2 threads, bf16" in machine(team)
+    assert "(nccl, batch normalisation synchronised)" in machine(team.model_copy(update={"sync_batch_norm": True}))
