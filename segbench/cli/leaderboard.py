@@ -117,19 +117,17 @@ def _write_html(console: Console, root: Path, dataset: str | None, file: Path | 
 
 def _draw(console: Console, root: Path, dataset: str | None, form: str | None) -> None:
     from segbench.cli.run_table import board_table
-    from segbench.leaderboard.profiles import filed_profiles
     from segbench.leaderboard.rendering import to_csv, to_markdown, write_boards
-    from segbench.leaderboard.store import load_records, tallies_under
-    from segbench.leaderboard.table import build_boards, left_out
+    from segbench.leaderboard.table import left_out
 
-    files = write_boards(root)
-    records = load_records(root, dataset)
-    boards = build_boards(records, tallies_under(root), filed_profiles(root))
-    values = {"boards": [_board_values(board) for board in boards], "files": [str(path) for path in files]}
+    drawn = write_boards(root)
+    records = [record for record in drawn.records if dataset in (None, record.dataset)]
+    boards = [board for board in drawn.boards if dataset in (None, board.dataset)]
+    values = {"boards": [_board_values(board) for board in boards], "files": [str(path) for path in drawn.files]}
     written = {"md": to_markdown, "csv": to_csv}
     shown = [board_table(board) for board in boards] if form is None else [written[form](boards).rstrip("\n")]
     console.result(values, *(shown if boards else []))
-    for line in [*left_out(records), *(f"Board    {path}" for path in files)]:
+    for line in [*left_out(records), *(f"Board    {path}" for path in drawn.files)]:
         console.note(line)
     if not records:
         console.note(f"There are no records{f' of {dataset}' if dataset else ''} in {root}.")

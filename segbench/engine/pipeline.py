@@ -23,6 +23,7 @@ from segbench.engine.environment import Compute, choose_compute, describe
 from segbench.engine.evaluation import pixel_scores, score_split
 from segbench.engine.pictures import draw_comparison
 from segbench.engine.prediction import predict_files, predict_split
+from segbench.engine.run_length import MAX_ITERATIONS, cut_short
 from segbench.engine.tensorboard import tensorboard_events
 from segbench.engine.training import Job, Trained, seconds_left, train
 from segbench.errors import CheckpointError, RecipeError
@@ -88,6 +89,8 @@ class Result:
 def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT) -> Cell:
     """The cell of a recipe; an embedded dataset is made on the spot.
 
+    Where ``SEGBENCH_MAX_ITERATIONS`` is shorter than the recipe, the cell is that of the recipe as it is cut.
+
     Raises:
         NotPreparedError: The dataset has to be prepared first.
         UsageError: The labels of the recipe's split are not published.
@@ -95,9 +98,18 @@ def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT)
     require_variant(recipe, DATASETS[recipe.dataset].variants)
     prepared = ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
     prepared.manifest.require_labels(recipe.evaluate.split)
+    recipe = _cut(recipe, prepared, progress)
     cell = cell_id(recipe, prepared.manifest.fingerprint, seed)
     name = f"{recipe.model}.{recipe.variant}-s{seed}-{cell}"
     return Cell(recipe, seed, prepared, cell, out / "runs" / recipe.dataset / name)
+
+
+def _cut(recipe: Recipe, prepared: PreparedDataset, progress: Progress) -> Recipe:
+    found = cut_short(recipe, prepared.manifest.counts["train"])
+    if found != recipe:
+        steps = f"{found.train.iterations} training step{'' if found.train.iterations == 1 else 's'}"
+        progress.message(f"{MAX_ITERATIONS}: {recipe.label} is cut to {steps} and filed as {found.variant}.")
+    return found
 
 
 def class_weights(recipe: Recipe, prepared: PreparedDataset) -> tuple[float, ...] | None:

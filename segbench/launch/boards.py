@@ -27,6 +27,6 @@ def draw_boards(out: Path) -> list[Path]:
 
     claim = waited_for(out / "runs" / LOCK_FILE)
     try:
-        return write_boards(out / "leaderboards")
+        return write_boards(out / "leaderboards").files
     finally:
         claim.release()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
@@ -21,41 +22,54 @@ from segbench.leaderboard.reproduction_table import (
 )
 from segbench.leaderboard.spreadsheet import COLUMNS, to_csv
 from segbench.leaderboard.store import load_records, load_result, orphans, record_paths, tallies_under
-from segbench.leaderboard.table import build_boards
+from segbench.leaderboard.table import Board, build_boards
 from segbench.recipe import list_suites
 from segbench.record import RunRecord
 from segbench.suite import load_suite
 
-__all__ = ["check_boards", "to_csv", "to_markdown", "write_boards"]
+__all__ = ["Drawn", "check_boards", "to_csv", "to_markdown", "write_boards"]
 
 
-def write_boards(root: Path) -> list[Path]:
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn.
+
+    Attributes:
+        files: The files written, none where there is no record.
+        records: Those it was drawn from.
+        boards: Of all datasets.
+    """
+
+    files: list[Path]
+    records: list[RunRecord]
+    boards: list[Board]
+
+
+def write_boards(root: Path) -> Drawn:
     """Draws ``<dataset>.md``, ``<suite>-<scale>.md`` and the like as CSV anew from all records under ``root``.
 
     Args:
         root: The folder of the boards, ``leaderboards``.
 
-    Returns:
-        The files written, none where there is no record.
-
     Raises:
         RecordError: A record is damaged, incomplete or contradicts another.
     """
-    texts = _texts(root) | _pictures(root)
+    records = load_records(root)
+    boards = _boards(root, records)
+    # Another matplotlib draws other bytes: pictures are written, not compared.
+    texts = _texts(root, records, boards) | scatter_texts(root, boards)
     for path, text in texts.items():
         write_text(path, text)
-    return list(texts)
+    return Drawn(list(texts), records, boards)
 
 
-def _pictures(root: Path) -> dict[Path, str]:
-    """Mean IoU against cost; another matplotlib draws other bytes, so these are not compared."""
-    return scatter_texts(root, build_boards(load_records(root), None, filed_profiles(root)))
+def _boards(root: Path, records: Sequence[RunRecord]) -> list[Board]:
+    return build_boards(records, tallies_under(root), filed_profiles(root))
 
 
-def _texts(root: Path) -> dict[Path, str]:
+def _texts(root: Path, records: list[RunRecord], everything: list[Board]) -> dict[Path, str]:
     """What each board file has to hold."""
-    records, texts = load_records(root), {}
-    everything = build_boards(records, tallies_under(root), filed_profiles(root))
+    texts = {}
     for dataset, boards in grouped(everything, lambda board: board.dataset).items():
         texts[root / f"{dataset}.md"] = to_markdown(boards)
         texts[root / f"{dataset}.csv"] = to_csv(boards)
@@ -95,7 +109,8 @@ def _damage(root: Path) -> list[str]:
 
 def _texts_or_problem(root: Path) -> Mapping[Path, str] | str:
     try:
-        return _texts(root)
+        records = load_records(root)
+        return _texts(root, records, _boards(root, records))
     except RecordError as error:
         return str(error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,23 @@ def test_a_fall_ends_with_1(segbench: Segbench) -> None:
     change = values["rows"][0]["changes"]["mean_iou"]
     assert change["high"] < 0 and change["difference"] == pytest.approx(change["new"] - change["old"])
     assert segbench("leaderboard", "--diff", "old", "--tolerance", "100").code == 0
+
+
+def test_boards_are_built_once(segbench: Segbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segbench.leaderboard import rendering, table
+
+    calls: list[int] = []
+
+    def counted(*arguments: Any, **options: Any) -> list[table.Board]:
+        calls.append(1)
+        return build(*arguments, **options)
+
+    build = table.build_boards
+    for place in (rendering, table):
+        monkeypatch.setattr(place, "build_boards", counted)
+    save(ROOT, examples.run())
+    assert segbench("leaderboard").code == 0
+    assert len(calls) == 1
 
 
 def test_nothing_changed(segbench: Segbench) -> None:

@@ -170,7 +170,7 @@ def test_boards_are_drawn_with_profiles_and_pass_the_check(tmp_path: Path) -> No
     save(tmp_path, examples.run())
     path = file_profile(tmp_path, record())
     assert path == tmp_path / "records" / "profiles" / "segnet-basic" / f"{record().profile_id}.json"
-    written = write_boards(tmp_path)
+    written = write_boards(tmp_path).files
     assert {tmp_path / f"profiles{ending}" for ending in (".md", ".csv", "-toy.svg")} <= set(written)
     assert all(file.exists() for file in written)
     assert check_boards(tmp_path) == []

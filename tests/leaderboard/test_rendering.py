@@ -75,7 +75,7 @@ def test_a_row_names_its_run_and_its_files() -> None:
 
 def test_links_lead_to_the_files(tmp_path: Path) -> None:
     save(tmp_path, examples.run())
-    markdown, _ = write_boards(tmp_path)
+    markdown, _ = write_boards(tmp_path).files
     links = re.findall(r"\]\(([^)]+)\)", markdown.read_text(encoding="utf-8"))
     assert len(links) == 4
     assert [link for link in links if not (tmp_path / link).is_file()] == []
@@ -237,7 +237,7 @@ def test_one_row_a_run_and_one_heading_for_all_boards() -> None:
 def test_boards_are_written_and_found_in_order(tmp_path: Path) -> None:
     save(tmp_path, examples.run(), examples.run(recipe=RECIPE.model_copy(update={"dataset": "other"})))
     names = ["other.md", "other.csv", "toy.md", "toy.csv"]
-    assert write_boards(tmp_path) == [tmp_path / name for name in names]
+    assert write_boards(tmp_path).files == [tmp_path / name for name in names]
     assert check_boards(tmp_path) == []
     before = [(tmp_path / name).read_bytes() for name in names]
     write_boards(tmp_path)
@@ -247,7 +247,7 @@ def test_boards_are_written_and_found_in_order(tmp_path: Path) -> None:
 def test_what_is_written_is_the_records_and_their_tallies_alone(tmp_path: Path) -> None:
     run = examples.run()
     save(tmp_path, run)
-    markdown, table = write_boards(tmp_path)
+    markdown, table = write_boards(tmp_path).files
     boards = build_boards([run.record], store.tallies_under(tmp_path))
     assert markdown.read_bytes() == to_markdown(boards).encode()
     assert table.read_bytes() == to_csv(boards).encode()
@@ -256,7 +256,7 @@ def test_what_is_written_is_the_records_and_their_tallies_alone(tmp_path: Path) 
 def test_scores_come_with_intervals_and_ranks(tmp_path: Path) -> None:
     runs = [examples.run(), examples.run(seed=1, wrong=0.6)]
     save(tmp_path, *runs)
-    markdown, table = write_boards(tmp_path)
+    markdown, table = write_boards(tmp_path).files
     text = markdown.read_text(encoding="utf-8")
     best, other = tables(text)[0]
     assert (best["Rank"], other["Rank"]) == ("1", "2")
@@ -273,7 +273,7 @@ def test_scores_come_with_intervals_and_ranks(tmp_path: Path) -> None:
 
 def test_tied_rows_share_a_rank(tmp_path: Path) -> None:
     save(tmp_path, examples.run(), examples.run(seed=1))
-    markdown, _ = write_boards(tmp_path)
+    markdown, _ = write_boards(tmp_path).files
     text = markdown.read_text(encoding="utf-8")
     assert [row["Rank"] for row in tables(text)[0]] == ["1=", "1="]
     assert "SegNet-Basic, default, over seeds 0, 1, mean ± standard deviation: G " in text
@@ -290,7 +290,7 @@ def test_damaged_tallies_are_a_finding(tmp_path: Path) -> None:
 
 
 def test_without_records_nothing_is_written(tmp_path: Path) -> None:
-    assert write_boards(tmp_path) == []
+    assert write_boards(tmp_path).files == []
     assert check_boards(tmp_path) == []
     assert check_boards(tmp_path / "nowhere") == []
     assert list(tmp_path.iterdir()) == []
@@ -298,7 +298,7 @@ def test_without_records_nothing_is_written(tmp_path: Path) -> None:
 
 def test_edited_and_missing_boards_are_found(tmp_path: Path) -> None:
     save(tmp_path, examples.run())
-    markdown, table = write_boards(tmp_path)
+    markdown, table = write_boards(tmp_path).files
     lines = markdown.read_text(encoding="utf-8").split("\n")
     markdown.write_text("\n".join([*lines[:2], "# Mine", *lines[3:]]), encoding="utf-8")
     table.unlink()
@@ -318,7 +318,7 @@ def test_a_new_record_makes_the_boards_old(tmp_path: Path) -> None:
 def test_boards_without_records_are_found_and_other_files_left_alone(tmp_path: Path) -> None:
     run = examples.run()
     save(tmp_path, run)
-    markdown, table = write_boards(tmp_path)
+    markdown, table = write_boards(tmp_path).files
     (tmp_path / "README.md").write_text("Mine.", encoding="utf-8")
     for path in (tmp_path / "records").rglob(f"{run.record.run_id}.*"):
         path.unlink()

@@ -150,7 +150,7 @@ def test_tables_say_what_they_are_not() -> None:
 def test_tables_are_drawn_with_the_boards_and_checked(tmp_path: Path) -> None:
     one = run(cells("half")[0], 0.2, curve=examples.CURVE.model_copy(update={"epoch": [20, 40]}))
     save_result(tmp_path, one.record, one.scorer.tallies, one.predictions.items(), examples.PALETTE)
-    names = {path.name for path in write_boards(tmp_path)}
+    names = {path.name for path in write_boards(tmp_path).files}
     assert {"segnet-table1-half.md", "segnet-table1-half.csv"} < names
     board = (tmp_path / "camvid.md").read_text(encoding="utf-8")
     assert "\nsegbench reproduce segnet-table1 --scale half --only bilinear-interpolation\n" in board
