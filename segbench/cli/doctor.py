@@ -115,10 +115,12 @@ def _datasets() -> Iterator[_Finding]:
 
 
 def _hub() -> Iterator[_Finding]:
-    from huggingface_hub import constants, get_token
+    from huggingface_hub import get_token
+
+    from segbench.hub.connection import is_offline, shown_endpoint
 
     yield _Finding("Hugging Face token", "present" if get_token() else "not present (needed to push alone)")
-    yield _Finding("Hugging Face Hub", "offline (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else constants.ENDPOINT)
+    yield _Finding("Hugging Face Hub", "offline (HF_HUB_OFFLINE)" if is_offline() else shown_endpoint())
 
 
 _CHECKS: tuple[Callable[[], Iterator[_Finding]], ...] = (_versions, _compute, _disk, _datasets, _hub)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segbench.cli.options import Json, Out, Quiet, complete_dataset
+from segbench.cli.options import Json, Out, Quiet, complete_dataset, parse_size
 from segbench.cli.outcome import FAILED
 from segbench.console import Console
 from segbench.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
+    from segbench.leaderboard.selection import Selection
     from segbench.leaderboard.table import Board, Row
     from segbench.metrics.resampling import Resampling
+    from segbench.record import RunRecord
 
 __all__ = ["draw_boards", "resampling_values"]
 
@@ -25,6 +28,16 @@ FORMATS = ("md", "csv", "html")
 def draw_boards(
     dataset: Annotated[
         str | None, typer.Option(metavar="D", autocompletion=complete_dataset, help="Show this dataset alone.")
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Show the scores under this protocol ('segbench list protocols')."),
+    ] = None,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="Show what was scored at this size alone.")] = None,
+    recipe: Annotated[str | None, typer.Option(metavar="R", help="Show runs of this recipe alone.")] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Order by G, C, mIoU, BF or a column of the CSV; -COLUMN turns it."),
     ] = None,
     form: Annotated[
         str | None, typer.Option("--format", metavar="F", help="Show md or csv, what the files hold; or write html.")
@@ -52,8 +65,11 @@ def draw_boards(
     console = Console(json=as_json, quiet=quiet)
     _check_options(dataset, form, check)
     _check_diff(old, tolerance, form, check)
+    _check_shown({"--protocol": protocol, "--size": size, "--recipe": recipe, "--sort": sort}, form, check, old)
     if form != "html" and (file is not None or photographs):
         raise UsageError(f"{'-o' if file is not None else '--photographs'} goes with --format html.")
+    from segbench.leaderboard.selection import Selection
+
     root = out / "leaderboards"
     if check:
         _compare(console, root)
@@ -62,7 +78,8 @@ def draw_boards(
     elif form == "html":
         _write_html(console, root, dataset, file, photographs)
     else:
-        _draw(console, root, dataset, form)
+        height_width = None if size is None else parse_size(size)
+        _draw(console, root, Selection(dataset, height_width, recipe, sort), protocol, form)
 
 
 def _check_options(dataset: str | None, form: str | None, check: bool) -> None:
@@ -85,6 +102,15 @@ def _check_diff(old: Path | None, tolerance: str | None, form: str | None, check
         raise UsageError("--tolerance goes with --diff OLD.", "Run: segbench leaderboard --diff OLD --tolerance 0.5")
     if old is not None and (form or check):
         raise UsageError(f"--diff changes no file; {'--format' if form else '--check'} does not go with it.")
+
+
+def _check_shown(given: dict[str, str | None], form: str | None, check: bool, old: Path | None) -> None:
+    """What is shown can be chosen where something is shown; the page chooses by itself."""
+    other = "--check" if check else "--diff" if old is not None else "--format html" if form == "html" else ""
+    for name, value in given.items():
+        if other and value is not None:
+            hint = "The page itself sorts and filters." if form == "html" else "Leave one of them out."
+            raise UsageError(f"{name} does not go with {other}.", hint)
 
 
 def _differ(console: Console, old: Path, root: Path, dataset: str | None, tolerance: str | None) -> None:
@@ -115,14 +141,14 @@ def _write_html(console: Console, root: Path, dataset: str | None, file: Path | 
         console.note(f"There are no records{f' of {dataset}' if dataset else ''} in {root}.")
 
 
-def _draw(console: Console, root: Path, dataset: str | None, form: str | None) -> None:
+def _draw(console: Console, root: Path, chosen: Selection, protocol: str | None, form: str | None) -> None:
     from segbench.cli.run_table import board_table
     from segbench.leaderboard.rendering import to_csv, to_markdown, write_boards
     from segbench.leaderboard.table import left_out
 
     drawn = write_boards(root)
-    records = [record for record in drawn.records if dataset in (None, record.dataset)]
-    boards = [board for board in drawn.boards if dataset in (None, board.dataset)]
+    records = [record for record in drawn.records if chosen.dataset in (None, record.dataset)]
+    boards = chosen.of(drawn.boards if protocol is None else _boards_under(protocol, records, root))
     values = {"boards": [_board_values(board) for board in boards], "files": [str(path) for path in drawn.files]}
     written = {"md": to_markdown, "csv": to_csv}
     shown = [board_table(board) for board in boards] if form is None else [written[form](boards).rstrip("\n")]
@@ -130,7 +156,20 @@ def _draw(console: Console, root: Path, dataset: str | None, form: str | None) -
     for line in [*left_out(records), *(f"Board    {path}" for path in drawn.files)]:
         console.note(line)
     if not records:
-        console.note(f"There are no records{f' of {dataset}' if dataset else ''} in {root}.")
+        console.note(f"There are no records{f' of {chosen.dataset}' if chosen.dataset else ''} in {root}.")
+
+
+def _boards_under(protocol: str, records: Sequence[RunRecord], root: Path) -> list[Board]:
+    """The boards that the same runs give under another protocol; they are shown and not filed."""
+    from segbench.leaderboard.profiles import filed_profiles
+    from segbench.leaderboard.selection import under_protocol
+    from segbench.leaderboard.store import tallies_under
+    from segbench.leaderboard.table import build_boards
+
+    read = tallies_under(root)
+    originals = {record.run_id: record for record in records}
+    scored = under_protocol(records, protocol, read)
+    return build_boards(scored, lambda record: read(originals[record.run_id]), filed_profiles(root))
 
 
 def _board_values(board: Board) -> dict[str, Any]:

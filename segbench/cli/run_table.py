@@ -106,8 +106,9 @@ def _name(row: Row, rows: Sequence[Row]) -> str:
 def _title(rows: Sequence[Row]) -> str:
     first = rows[0].record
     recipe = f", recipe {rows[0].recipe}" if len({row.recipe for row in rows}) == 1 else ""
-    at = size_text(first.scores.protocol.size)
-    return f"{first.dataset_title} {first.dataset_variant}, {first.split} at {at}{recipe}"
+    protocol = first.scores.protocol
+    name = "" if protocol.name == first.recipe.evaluate.protocol else f", protocol {protocol.name}"
+    return f"{first.dataset_title} {first.dataset_variant}, {first.split} at {size_text(protocol.size)}{recipe}{name}"
 
 
 def _paper_mean_iou(row: Row) -> float | None:

@@ -23,6 +23,7 @@ __all__ = [
     "explained",
     "is_offline",
     "repo_url",
+    "shown_endpoint",
 ]
 
 LOG_IN = "Log in with 'hf auth login', or set HF_TOKEN."
@@ -101,13 +102,18 @@ def api(purpose: str) -> HfApi:
     return HfApi(library_name="segbench")
 
 
-def repo_url(repo_id: str, repo_type: str) -> str:
-    """Where people find a repository; without a password that HF_ENDPOINT may hold."""
+def shown_endpoint() -> str:
+    """Address of the Hub, without a slash at its end and without a password or a query that HF_ENDPOINT may hold."""
     from huggingface_hub import constants
 
     parts = urlsplit(constants.ENDPOINT)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+
+
+def repo_url(repo_id: str, repo_type: str) -> str:
+    """Where people find a repository."""
     prefix = "" if repo_type == "model" else f"{repo_type}s/"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/{prefix}{repo_id}"
+    return f"{shown_endpoint()}/{prefix}{repo_id}"
 
 
 @contextmanager

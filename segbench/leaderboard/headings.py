@@ -22,7 +22,9 @@ def board_title(board: Board) -> str:
     parts.append(f"scored at {size_text(board.protocol.size)}")
     if board.scale != FULL_SCALE:
         parts.append(f"scale {board.scale}")
-    if board.protocol != Protocol(size=board.protocol.size):
+    if board.protocol.name != Protocol().name:
+        parts.append(f"protocol {board.protocol.name}")
+    elif board.protocol != Protocol(size=board.protocol.size):
         boundary = board.protocol.boundary
         unit = "px" if boundary.unit == "px" else " of the diagonal"
         parts.append(f"BF {boundary.rule}, {boundary.void}, {boundary.average}, {boundary.tolerance:g}{unit}")

@@ -10,10 +10,10 @@ from segbench.leaderboard.table import Board, Row
 from segbench.metrics.statistics import LEVEL
 from segbench.record import SCORE_NAMES
 
-__all__ = ["COLUMNS", "to_csv"]
+__all__ = ["COLUMNS", "Value", "row_values", "to_csv"]
 
 # Readers of CSV take the word null for a missing value.
-ABSENT = {"null": "undefined", "zero": "zero"}
+ABSENT = {"null": "undefined", "zero": "zero", "one": "one"}
 
 Value = str | int | float | bool | None
 
@@ -25,11 +25,7 @@ def to_csv(boards: Board | Iterable[Board]) -> str:
         Text with ``\\n`` line ends; empty where there is no row.
     """
     chosen = [boards] if isinstance(boards, Board) else list(boards)
-    rows = [
-        {**_board_values(board), **_row_values(row), **_certainty_values(board, row), **_cost_values(board, row)}
-        for board in chosen
-        for row in board.rows
-    ]
+    rows = [row_values(board, row) for board in chosen for row in board.rows]
     if not rows:
         return ""
     text = io.StringIO()
@@ -37,6 +33,11 @@ def to_csv(boards: Board | Iterable[Board]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def row_values(board: Board, row: Row) -> dict[str, Value]:
+    """What the CSV holds of a row, by column; a column that is left out is empty."""
+    return {**_board_values(board), **_row_values(row), **_certainty_values(board, row), **_cost_values(board, row)}
 
 
 def _board_values(board: Board) -> dict[str, Value]:

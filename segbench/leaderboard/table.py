@@ -290,8 +290,11 @@ def _comparison(record: RunRecord) -> Comparison | None:
 
 def _difference(record: RunRecord, paper: PaperNumbers) -> str:
     """Why this run cannot stand beside the paper's although its recipe can; empty where it can."""
-    if record.scores.protocol.size != paper.size:
+    protocol = record.scores.protocol
+    if protocol.size != paper.size:
         return f"the paper scored at {paper.size[0]}×{paper.size[1]}"
+    if protocol.name != record.recipe.evaluate.protocol:
+        return f"scored under protocol {protocol.name}, its recipe under {record.recipe.evaluate.protocol}"
     return f"run at the reduced scale '{record.scale}'" if record.scale in REDUCED_SCALES else ""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from segbench.metrics.protocols import pixel_text
 from segbench.metrics.resampling import Resampling
-from segbench.record import BoundaryProtocol, Environment, Protocol
+from segbench.record import BoundaryProtocol, Environment, PixelProtocol, Protocol
 
 __all__ = [
     "UNDEFINED",
@@ -57,10 +58,16 @@ def size_text(size: tuple[int, int] | None) -> str:
 
 def protocol_text(protocol: Protocol) -> str:
     """What the scores mean, in sentences."""
-    absent = "is left out of the means" if protocol.absent == "null" else "counts as 0 in the means"
+    return f"{_pixels_text(protocol)} {boundary_text(protocol.boundary, protocol.size)}"
+
+
+def _pixels_text(protocol: Protocol) -> str:
+    if protocol.pixels != PixelProtocol():
+        return f"Label {protocol.ignore_index} is void. {pixel_text(protocol)}"
+    absent = {"null": "is left out of the means", "zero": "counts as 0 in the means", "one": "counts as 1 in the means"}
     return (
         f"One confusion matrix over the whole split; label {protocol.ignore_index} is void and counts nowhere; a class "
-        f"in neither truth nor prediction {absent}. {boundary_text(protocol.boundary, protocol.size)}"
+        f"in neither truth nor prediction {absent[protocol.absent]}."
     )
 
 

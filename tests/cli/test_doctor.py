@@ -48,3 +48,11 @@ def test_what_is_wrong_is_marked_and_no_failure(segbench: Segbench, monkeypatch:
     marked = [line for line in lines if line.startswith("!")]
     assert len(marked) == sum(not check["good"] for check in found.values())
     assert lines[-1] == f"{len(marked)} of {len(found)} lines are marked with '!'."
+
+
+def test_an_address_is_shown_without_the_password_in_it(segbench: Segbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"https://user:{SECRET}@hub.example/base/?token={SECRET}")
+    code, out, err = segbench("doctor", "--json")
+    assert code == 0 and SECRET not in out + err and "user" not in out
+    assert checks(out)["Hugging Face Hub"]["value"] == "https://hub.example/base"

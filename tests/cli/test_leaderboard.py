@@ -68,6 +68,14 @@ def test_without_records_there_is_no_page(segbench: Segbench) -> None:
         (["--diff", "x", "--check"], "--diff changes no file; --check does not go with it."),
         (["--diff", "x", "--format", "md"], "--diff changes no file; --format does not go with it."),
         (["--diff", "x", "--tolerance", "much"], "--tolerance 'much' is no number of points from 0 to 100."),
+        (["--check", "--sort", "BF"], "--sort does not go with --check."),
+        (["--format", "html", "--recipe", "default"], "--recipe does not go with --format html. The page itself sorts"),
+        (["--diff", "x", "--protocol", "smp-macro"], "--protocol does not go with --diff."),
+        (["--size", "large"], "--size 'large' is not HEIGHTxWIDTH."),
+        (["--sort", "speed"], "There is no column 'speed'. Did you mean seed or created?"),
+        (["--recipe", "defualt"], "No row is of recipe 'defualt'. Did you mean default?"),
+        (["--size", "1x1"], "No board is of size 1x1. Known: 30x41."),
+        (["--protocol", "smp"], "Unknown protocol 'smp'."),
         (["--diff", "nowhere"], "There is no folder or file nowhere."),
     ],
 )
@@ -108,6 +116,27 @@ def test_boards_are_built_once(segbench: Segbench, monkeypatch: pytest.MonkeyPat
     save(ROOT, examples.run())
     assert segbench("leaderboard").code == 0
     assert len(calls) == 1
+
+
+def test_what_is_shown_is_chosen_and_the_files_hold_everything(segbench: Segbench, toy_dataset: None) -> None:
+    short = RECIPE.model_copy(update={"variant": "short"})
+    save(ROOT, examples.run(1, 0.5), examples.run(0, 0.1), examples.run(2, 0.3, short))
+    assert segbench("leaderboard").code == 0
+    drawn = (ROOT / "toy.csv").read_bytes()
+
+    def shown(*options: str) -> list[tuple[int, str]]:
+        code, out, err = segbench("leaderboard", "--json", *options)
+        assert code == 0, err
+        return [(row["seed"], row["recipe"]) for board in json.loads(out)["boards"] for row in board["rows"]]
+
+    assert shown() == [(0, "default"), (2, "short"), (1, "default")]
+    assert shown("--sort", "seed") == [(0, "default"), (1, "default"), (2, "short")]
+    assert shown("--sort", "-mean_iou", "--recipe", "default") == [(1, "default"), (0, "default")]
+    assert shown("--recipe", "short", "--size", "30x41", "--dataset", "toy") == [(2, "short")]
+    assert (ROOT / "toy.csv").read_bytes() == drawn
+    out = segbench("leaderboard", "--protocol", "smp-macro", "--dataset", "toy").out
+    assert "protocol smp-macro" in out and max(map(len, out.splitlines())) <= 80
+    assert (ROOT / "toy.csv").read_bytes() == drawn
 
 
 def test_nothing_changed(segbench: Segbench) -> None:

@@ -12,6 +12,7 @@ from segbench.leaderboard.wording import (
     protocol_text,
     size_text,
 )
+from segbench.metrics.protocols import PROTOCOLS
 from segbench.record import BoundaryProtocol, Protocol
 from tests.leaderboard.examples import ENVIRONMENT
 
@@ -46,6 +47,15 @@ def test_the_protocol_is_told_in_full() -> None:
     for part in ("label 11", "left out of the means", "matching rule", "0.75 % of the image diagonal (4.5 pixels)"):
         assert part in text
     assert "counts as 0 in the means" in protocol_text(Protocol(absent="zero"))
+    assert "counts as 1 in the means" in protocol_text(Protocol(absent="one"))
+
+
+def test_every_named_protocol_is_told_in_its_own_words() -> None:
+    texts = {name: protocol_text(protocol) for name, protocol in PROTOCOLS.items()}
+    assert len(set(texts.values())) == len(PROTOCOLS)
+    assert "void is one more class" in texts["torchmetrics-miou"] and "label 255" not in texts["torchmetrics-miou"]
+    assert "counts 1" in texts["smp-macro"] and "predicted as no class are wrong" in texts["smp-macro"]
+    assert "counts 0" in texts["segnet-script"] and "divisor of the global accuracy" in texts["segnet-script"]
 
 
 def test_every_choice_of_a_boundary_protocol_is_told() -> None:
