@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.board_picture import PICTURE, pictured_runs
+
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
@@ -61,7 +63,20 @@ def test_links_lead_somewhere(document: str) -> None:
 
 
 def test_readme_stays_readable() -> None:
-    assert len(README.splitlines()) <= 170
+    assert len(README.splitlines()) <= 200
+
+
+def test_the_picture_of_a_board_shows_runs_that_are_on_it() -> None:
+    committed = {path.stem for path in (CHECKOUT / "leaderboards" / "records").glob("*/*/*.json")}
+    shown = pictured_runs()
+    assert shown and set(shown) <= committed, "draw it anew: python -m tests.board_picture"
+    assert PICTURE.stat().st_size < 150_000
+
+
+def test_pictures_of_readme_are_of_drawn_scenes() -> None:
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert len(pictures) == 2
+    assert all(Path(picture).name.startswith("synthetic-roads.") for picture in pictures)
 
 
 def test_constraints_pin_every_version_exactly_and_locally_nothing() -> None:

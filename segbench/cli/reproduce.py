@@ -160,6 +160,7 @@ def _report(console: Console, suite: Suite, scale: str, out: Path, skipped: Sequ
     found = build_reproduction(suite, scale, load_records(root), tallies_under(root))
     if found is None:
         console.result({"suite": suite.name, "scale": scale, "rows": []})
+        console.note(f"No run of {suite.name} is finished at scale {scale} yet, so there is no table.")
     else:
         console.result(reproduction_values(found), *reproduction_tables(found))
     for path in files:
