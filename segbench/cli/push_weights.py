@@ -22,7 +22,8 @@ def push_weights(
         str, typer.Option("--licence", metavar="ID", help="Yours for the weights, such as cc-by-4.0; none is guessed.")
     ] = "",
     benchmark: Annotated[
-        str, typer.Option("--dataset-repo", metavar="ORG/NAME", help="The dataset's repository that results name.")
+        str,
+        typer.Option("--dataset-repo", metavar="ORG/NAME[@REV]", help="The dataset's repository that results name."),
     ] = "",
     public: Public = False,
     acknowledge: Acknowledge = False,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from segbench.data.preparation import find_prepared
 from segbench.engine.checkpoint import WEIGHTS_FILE, load_weights
-from segbench.errors import UnknownNameError, UsageError
+from segbench.errors import HubError, UnknownNameError, UsageError
+from segbench.hub.connection import check_name
 from segbench.hub.training_curve import draw_curve
 from segbench.hub.weights_repo import CardPicture, PublishedRun
 from segbench.leaderboard.store import load_records, read_predictions, result_files
 from segbench.leaderboard.wording import machine, protocol_text
+from segbench.manifest import SourceArchive
 from segbench.overlay import Panel, colourise, comparison_sheet
 from segbench.record import RunRecord, WeightsHeader
 from segbench.registry import DATASETS
@@ -32,13 +36,15 @@ def find_published_run(
         out: Folder that holds ``runs`` and ``leaderboards``.
         photographs: Whether photographs of the dataset are shown; drawn scenes always are.
         licence: Of the weights, where their owner chose one.
-        benchmark: Hub repository of the dataset.
+        benchmark: Hub repository of the dataset, ``ORG/NAME`` or ``ORG/NAME@REVISION``.
 
     Raises:
         UnknownNameError: There is no such run.
         UsageError: It names several, or its weights and its record are not both there.
+        HubError: ``benchmark`` is no name of a repository.
         CheckpointError: The weights are damaged.
     """
+    repository, revision = _parts(benchmark)
     path = Path(source)
     weights = path / WEIGHTS_FILE if path.is_dir() else path
     found = _by_weights(weights, out) if weights.is_file() else _by_id(source, out)
@@ -55,8 +61,29 @@ def find_published_run(
         machine=machine(record.environment),
         pictures=tuple(pictures),
         licence=licence,
-        benchmark=benchmark,
+        benchmark=repository,
+        revision=revision,
+        sources=_sources(record),
     )
+
+
+def _parts(benchmark: str) -> tuple[str, str]:
+    """Name and revision of the dataset's repository, both empty where none is named."""
+    if not benchmark:
+        return "", ""
+    repository, at, revision = benchmark.partition("@")
+    if at and not re.fullmatch(r"[A-Za-z0-9][\w./-]{0,99}", revision, flags=re.ASCII):
+        raise HubError("What follows @ in --dataset-repo is no revision.", "Example: --dataset-repo lab/camvid@main")
+    return check_name(repository, "--dataset-repo"), revision
+
+
+def _sources(record: RunRecord) -> tuple[SourceArchive, ...]:
+    """What the very data of the run was prepared from; nothing where other data, or none, is prepared here."""
+    try:
+        manifest = find_prepared(record.dataset, record.dataset_variant).manifest
+    except UsageError:
+        return ()
+    return manifest.sources if manifest.fingerprint == record.dataset_fingerprint else ()
 
 
 Found = tuple[Path, WeightsHeader, RunRecord, Path]

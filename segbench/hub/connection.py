@@ -58,8 +58,12 @@ class ConflictError(HubError):
     """Somebody else changed the repository in the meantime."""
 
 
-def check_name(repo_id: str) -> str:
+def check_name(repo_id: str, option: str = "--repo") -> str:
     """``ORG/NAME`` as it was given.
+
+    Args:
+        repo_id: What was given.
+        option: Where it was given.
 
     Raises:
         HubError: It is something else.
@@ -68,7 +72,8 @@ def check_name(repo_id: str) -> str:
         # An address may hold a token; only what looks like a name is repeated.
         shown = f"'{repo_id}'" if re.fullmatch(r"[\w./-]{1,96}", repo_id) and "hf_" not in repo_id else "what was given"
         raise HubError(
-            f"--repo is ORG/NAME in letters, digits, '.', '_' and '-'; {shown} is not.", "Example: --repo lab/segnet"
+            f"{option} is ORG/NAME in letters, digits, '.', '_' and '-'; {shown} is not.",
+            f"Example: {option} lab/segnet",
         )
     return repo_id
 

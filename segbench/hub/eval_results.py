@@ -17,13 +17,14 @@ METRICS = (
 )
 
 
-def model_index(name: str, record: RunRecord, benchmark: str = "") -> list[dict[str, Any]]:
+def model_index(name: str, record: RunRecord, benchmark: str = "", revision: str = "") -> list[dict[str, Any]]:
     """The ``model-index`` of a card; values are fractions.
 
     Args:
         name: What the entry goes by; the next push of that name replaces it.
         record: The run's record.
         benchmark: Hub repository of the dataset; its plain name where empty.
+        revision: Of that repository; empty where it is not known.
     """
     from huggingface_hub import EvalResult
     from huggingface_hub.repocard_data import eval_results_to_model_index
@@ -36,6 +37,7 @@ def model_index(name: str, record: RunRecord, benchmark: str = "") -> list[dict[
             dataset_name=f"{record.dataset_title} {record.dataset_variant}",
             dataset_config=record.dataset_variant,
             dataset_split=record.split,
+            dataset_revision=revision or None,
             dataset_args={"fingerprint": record.dataset_fingerprint},
             metric_type=kind,
             metric_value=value,
@@ -49,7 +51,7 @@ def model_index(name: str, record: RunRecord, benchmark: str = "") -> list[dict[
     return index
 
 
-def eval_results_file(record: RunRecord, benchmark: str = "") -> str:
+def eval_results_file(record: RunRecord, benchmark: str = "", revision: str = "") -> str:
     """A file of ``.eval_results``: one variant of one dataset, an entry a metric."""
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
@@ -59,6 +61,7 @@ def eval_results_file(record: RunRecord, benchmark: str = "") -> str:
             dataset_id=benchmark or record.dataset,
             task_id=kind,
             value=value,
+            dataset_revision=revision or None,
             date=record.created,
             notes=_notes(record, record.scores),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from segbench.hub.card import card
 from segbench.hub.card_template import drawn
 from segbench.hub.content import RepoContent, RepoFile
 from segbench.hub.eval_results import eval_results_file, model_index
+from segbench.manifest import SourceArchive
 from segbench.recipe import dump_recipe
 from segbench.record import RunRecord, WeightsHeader
 from segbench.specs import DatasetSpec
@@ -53,6 +54,8 @@ class PublishedRun:
         pictures: Of the card.
         licence: Identifier of a licence of the Hub's list that the owner of the weights chose, empty where none.
         benchmark: Hub repository of the dataset that results are listed under; its plain name where empty.
+        revision: Of that repository; empty where it is not known.
+        sources: What the dataset was prepared from, where it is prepared here.
     """
 
     weights: Path
@@ -64,6 +67,8 @@ class PublishedRun:
     pictures: tuple[CardPicture, ...] = ()
     licence: str = ""
     benchmark: str = ""
+    revision: str = ""
+    sources: tuple[SourceArchive, ...] = ()
 
 
 def weights_content(run: PublishedRun, repo_id: str) -> RepoContent:
@@ -90,7 +95,7 @@ def _files(run: PublishedRun) -> Iterator[RepoFile]:
     yield RepoFile(CONFIG_NAME, dump_json(model_config(run)).encode())
     yield RepoFile("record.json", f"{record.model_dump_json(indent=2)}\n".encode())
     name = f".eval_results/{record.dataset}-{record.dataset_variant}.yaml"
-    yield RepoFile(name, eval_results_file(record, run.benchmark).encode())
+    yield RepoFile(name, eval_results_file(record, run.benchmark, run.revision).encode())
     yield from (RepoFile(picture.path_in_repo, picture.content) for picture in run.pictures)
 
 
@@ -113,6 +118,9 @@ def model_config(run: PublishedRun) -> dict[str, Any]:
             "name": header.dataset,
             "variant": header.dataset_variant,
             "fingerprint": header.dataset_fingerprint,
+            "repository": run.benchmark or None,
+            "revision": run.revision or None,
+            "sources": [asdict(source) for source in run.sources],
         },
         "run_id": run.record.run_id,
         "weights_sha256": run.record.weights_sha256,
@@ -130,7 +138,7 @@ def _metadata(run: PublishedRun, repo_id: str) -> dict[str, Any]:
         "tags": ["segbench", "semantic-segmentation", *names],
         **({"datasets": [run.benchmark]} if run.benchmark else {}),
         "metrics": ["mean_iou", "accuracy"],
-        "model-index": model_index(repo_id.split("/")[1], run.record, run.benchmark),
+        "model-index": model_index(repo_id.split("/")[1], run.record, run.benchmark, run.revision),
     }
 
 

@@ -91,7 +91,11 @@ def test_the_configuration_says_what_a_program_needs(hub: LoopbackHub, client: C
     assert config["id2label"] == {"0": "sky", "1": "road", "2": "car"} and config["label2id"]["car"] == 2
     assert config["palette"] == [[0, 0, 255], [128, 64, 128], [255, 0, 0]]
     assert (config["num_classes"], config["ignore_index"], config["input_size"]) == (3, 255, None)
-    assert config["dataset"]["fingerprint"] == run.record["dataset_fingerprint"]
+    dataset = config["dataset"]
+    assert dataset["fingerprint"] == run.record["dataset_fingerprint"]
+    assert (dataset["repository"], dataset["revision"]) == (None, None)
+    assert [source["name"] for source in dataset["sources"]] == ["toy.zip"]
+    assert dataset["sources"][0]["sha256"] == "a" * 64
     assert config["weights_sha256"] == hashlib.sha256(run.weights.read_bytes()).hexdigest()
     assert config["preprocess"]
 
@@ -132,6 +136,33 @@ def test_a_licence_that_the_owner_chose_is_stated(hub: LoopbackHub, client: Clie
     metadata, body = split_card(hub.files("lab/net")["README.md"].decode())
     assert metadata["license"] == "cc-by-4.0" and "license_name" not in metadata and metadata["datasets"] == ["lab/toy"]
     assert "`cc-by-4.0`" in body and "no licence" not in body
+
+
+def test_the_revision_of_the_dataset_is_told(hub: LoopbackHub, client: Client, run: Run) -> None:
+    push(client, run, "--dataset-repo", "lab/toy@v1.0")
+    files = hub.files("lab/net")
+    dataset = json.loads(files["config.json"])["dataset"]
+    assert (dataset["repository"], dataset["revision"]) == ("lab/toy", "v1.0")
+    metadata, _ = split_card(files["README.md"].decode())
+    assert metadata["model-index"][0]["results"][0]["dataset"]["revision"] == "v1.0"
+    listed = yaml.safe_load(files[".eval_results/toy-small.yaml"])
+    assert {(one["dataset"]["id"], one["dataset"]["revision"]) for one in listed} == {("lab/toy", "v1.0")}
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("toy", "--dataset-repo is ORG/NAME"),
+        ("lab/toy@", "is no revision"),
+        ("lab/toy@a b", "is no revision"),
+        ("https://hf.co/lab/toy", "--dataset-repo is ORG/NAME"),
+    ],
+)
+def test_a_dataset_repository_that_is_none_is_one_line(
+    hub: LoopbackHub, client: Client, run: Run, name: str, line: str
+) -> None:
+    ended = client.segbench("push", "weights", run.record["run_id"], "--repo", "lab/net", "--dataset-repo", name)
+    assert ended.code == 2 and line in ended.line and hub.requests == []
 
 
 def test_photographs_are_shown_only_with_the_acknowledgement(hub: LoopbackHub, client: Client, run: Run) -> None:
