@@ -45,7 +45,7 @@ def main() -> None:
     command = find_chromium()
     if command is None:
         sys.exit("Chromium is not installed: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         page = Path(folder, "page.html")
         arguments = ["leaderboard", "--format", "html", "--dataset", DATASET, "-o", str(page), "--quiet"]
         subprocess.run([sys.executable, "-m", "segbench", *arguments], cwd=CHECKOUT, check=True)

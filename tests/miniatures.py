@@ -29,7 +29,8 @@ SIZE = (48, 64)
 @contextmanager
 def camvid_source(variant: VariantSpec, options: SourceOptions) -> Iterator[Source]:
     """Drawn scenes, which have CamVid's classes, under the first of CamVid's names."""
-    yield ToySource({split: [_sample(split, place) for place in range(count)] for split, count in COUNTS.items()})
+    groups = {split: [_sample(split, place) for place in range(count)] for split, count in COUNTS.items()}
+    yield ToySource(groups, archives=())
 
 
 def _sample(split: str, place: int) -> Sample:
