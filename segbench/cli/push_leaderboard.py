@@ -1,4 +1,4 @@
-"""``segbench push leaderboard``: the boards on the Hub, as a dataset repository, as a static Space, or as both."""
+"""``segbench push leaderboard``: the boards on the Hub, as a dataset repository and as a static Space."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ __all__ = ["push_leaderboard"]
 
 def push_leaderboard(
     repo: Annotated[
-        str | None, typer.Option("--repo", metavar="ORG/NAME", help="Dataset repository for rows and records.")
+        str | None,
+        typer.Option(
+            "--repo", metavar="ORG/NAME", help="Dataset repository for rows and records, and Space for pages."
+        ),
     ] = None,
     space: Annotated[
-        str | None, typer.Option("--space", metavar="ORG/NAME", help="Static Space for the pages.")
+        str | None, typer.Option("--space", metavar="ORG/NAME", help="Static Space, where it bears another name.")
     ] = None,
+    without_space: Annotated[bool, typer.Option("--no-space", help="Rows and records alone.")] = False,
     dataset: Annotated[
         str | None, typer.Option(metavar="D", autocompletion=complete_dataset, help="Boards of this dataset alone.")
     ] = None,
@@ -41,13 +45,19 @@ def push_leaderboard(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Put the boards on the Hub: rows and records as a dataset, pages as a Space. Never a photograph."""
+    """Put the boards on the Hub: rows and records as a dataset, pages as a Space. Never a photograph.
+
+    Both bear the name of --repo unless --space names another; with --space alone there are no rows and records.
+    """
     from segbench.hub.connection import check_name
     from segbench.hub.upload import publish
 
     console = Console(json=as_json, quiet=quiet)
     if not (repo or space):
         raise UsageError("Nowhere to push to.", "Name --repo ORG/NAME, --space ORG/NAME, or both.")
+    if space and without_space:
+        raise UsageError("--no-space does not go with --space.", "Leave one of them out.")
+    space = space or (None if without_space else repo)
     for name in filter(None, (repo, space)):
         check_name(name)
     contents = _contents(out / "leaderboards", dataset, repo, space, predictions, console.progress())

@@ -78,6 +78,7 @@ def _facts(board: Board) -> str:
     return (
         f"{board.num_images:,} images, {board.num_pixels:,} labelled pixels, {len(board.class_names)} classes; "
         f"scale `{board.scale}`; dataset fingerprint `{board.dataset_fingerprint[:12]}`."
+        + (f" ms, peak MiB: inference of {plain(board.costs.heading)}." if board.costs else "")
     )
 
 
@@ -218,7 +219,6 @@ def _legend(board: Board) -> str:
     return (
         "G: global accuracy. C: mean accuracy of the classes. mIoU: mean intersection over union; it orders the table. "
         "BF: boundary F1. Files: counts per image and predicted label maps, from which a row can be scored again."
-        + (f" ms, peak MiB: inference of {plain(board.costs.heading)}." if board.costs else "")
         + (" *(In italics)*: a paper's number that cannot be compared with ours; the notes say why." if grey else "")
     )
 

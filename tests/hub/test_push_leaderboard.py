@@ -27,12 +27,13 @@ STEPS: dict[str, Step] = {
     "no name": Step((*PUSH, "--repo", "lab//x")),
     "no records": Step((*PUSH, "--repo", REPO, "--dataset", "camvid")),
     "dry run": Step((*PUSH, "--repo", REPO, "--space", SPACE, "--dry-run")),
-    "repo": Step((*PUSH, "--repo", REPO)),
-    "repo again": Step((*PUSH, "--repo", REPO)),
-    "predictions": Step((*PUSH, "--repo", REPO, "--predictions")),
+    "neither": Step((*PUSH, "--space", SPACE, "--no-space")),
+    "repo": Step((*PUSH, "--repo", REPO, "--no-space")),
+    "repo again": Step((*PUSH, "--repo", REPO, "--no-space")),
+    "predictions": Step((*PUSH, "--repo", REPO, "--predictions", "--no-space")),
     "space": Step((*PUSH, "--space", SPACE, "--public")),
     "space again": Step((*PUSH, "--space", SPACE, "--public")),
-    "both": Step((*PUSH, "--repo", BOTH, "--space", BOTH)),
+    "both": Step((*PUSH, "--repo", BOTH)),
 }
 
 LOAD = f"""
@@ -82,9 +83,10 @@ def pushed(ended: Ended) -> Any:
 
 def test_every_push_ended_as_it_should(ended: dict[str, Ended]) -> None:
     failed = {name: (one.code, one.err) for name, one in ended.items() if one.code}
-    assert set(failed) == {"nowhere", "no name", "no records"}, failed
+    assert set(failed) == {"nowhere", "no name", "no records", "neither"}, failed
     assert {code for code, _ in failed.values()} == {2}
     assert "Name --repo ORG/NAME, --space ORG/NAME, or both." in ended["nowhere"].err
+    assert "--no-space does not go with --space." in ended["neither"].err
     assert "There are no records of camvid in " in ended["no records"].err
 
 
@@ -143,7 +145,7 @@ def test_a_space_is_static_and_stands_alone(ended: dict[str, Ended], hub: Loopba
     assert hub.repository(SPACE, "space").private is False
 
 
-def test_both_may_bear_one_name(ended: dict[str, Ended], hub: LoopbackHub) -> None:
+def test_both_bear_the_name_of_the_repository(ended: dict[str, Ended], hub: LoopbackHub) -> None:
     assert len(ended["both"].values["pushed"]) == 2
     assert "results.csv" in hub.files(BOTH, "dataset")
     assert "index.html" in hub.files(BOTH, "space")
