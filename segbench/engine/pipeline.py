@@ -219,10 +219,22 @@ def _score(
 
 def _loaded(weights: Path, compute: Compute) -> tuple[nn.Module, WeightsHeader, str]:
     tensors, header, sha256 = load_weights(weights)
+    return _built(tensors, header, weights, compute), header, sha256
+
+
+def _opened(weights: Path, device: str) -> tuple[nn.Module, WeightsHeader, Compute]:
+    """A trained network that computes as its recipe says, so that it reaches the scores of its record."""
+    tensors, header, _ = load_weights(weights)
+    train = header.recipe.train
+    compute = choose_compute(device, train.precision, train.convolution)
+    return _built(tensors, header, weights, compute), header, compute
+
+
+def _built(tensors: dict[str, torch.Tensor], header: WeightsHeader, weights: Path, compute: Compute) -> nn.Module:
     keep_freed_memory(compute.device)
     model = build_model(tensors, header, weights).to(compute.device)
     use_convolution(model, compute.convolution)
-    return model, header, sha256
+    return model
 
 
 def _record(
@@ -280,8 +292,7 @@ def evaluate(
         UsageError: The labels of the split are not published.
     """
     path = weights_path(weights)
-    compute = choose_compute(device)
-    model, header, _ = _loaded(path, compute)
+    model, header, compute = _opened(path, device)
     prepared = ensure_prepared(dataset, variant, progress=progress)
     _check_classes(header, prepared, path)
     prepared.manifest.require_labels(split)
@@ -302,8 +313,7 @@ def predict_pictures(
     paths: Sequence[Path], weights: str | Path, folder: Path, *, device: str = "auto", progress: Progress = SILENT
 ) -> list[Path]:
     """Label maps and overlays of picture files; returns the label maps' paths."""
-    compute = choose_compute(device)
-    model, header, _ = _loaded(weights_path(weights), compute)
+    model, header, compute = _opened(weights_path(weights), device)
     return predict_files(model, header, paths, folder, compute, progress)
 
 
@@ -322,8 +332,7 @@ def predict_dataset(
     Where only an evaluation server has the labels of the split, the label maps are what it wants to be handed in.
     """
     path = weights_path(weights)
-    compute = choose_compute(device)
-    model, header, _ = _loaded(path, compute)
+    model, header, compute = _opened(path, device)
     prepared = ensure_prepared(dataset, variant, progress=progress)
     _check_classes(header, prepared, path)
     images = raw_cache.open_split(prepared, split, progress)
