@@ -132,10 +132,11 @@ def _compare(console: Console, root: Path) -> None:
 
 def _write_html(console: Console, root: Path, dataset: str | None, file: Path | None, photographs: bool) -> None:
     from segbench.cli.leaderboard_page import write_pages
+    from segbench.registry import DATASETS
 
     paths = write_pages(root, dataset, file, photographs=photographs, progress=console.progress())
     console.result({"files": [str(path) for path in paths], "photographs": photographs}, *map(str, paths))
-    if photographs:
+    if photographs and not (dataset and DATASETS[dataset].redistributable):
         console.note("Do not pass these pages on: they show photographs of the dataset.")
     if not paths:
         console.note(f"There are no records{f' of {dataset}' if dataset else ''} in {root}.")

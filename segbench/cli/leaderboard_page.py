@@ -12,6 +12,7 @@ from segbench.leaderboard.page import Evidence
 from segbench.leaderboard.truths import Pixels, Truth
 from segbench.progress import Progress
 from segbench.record import RunRecord
+from segbench.registry import DATASETS
 
 if TYPE_CHECKING:
     from segbench.data.raw_cache import RawSplit
@@ -29,7 +30,7 @@ def write_pages(
         root: The folder of the boards, ``leaderboards``.
         dataset: This one alone; all that have records if left out.
         file: Where the page goes; ``<dataset>.html`` in ``root`` if left out.
-        photographs: Whether the photographs of the examples are shown, too.
+        photographs: Whether the images of the examples are shown where they may not be passed on, too.
         progress: Told what takes long, and what is missing.
 
     Raises:
@@ -101,7 +102,7 @@ class _Gathering:
     def _opened(self, record: RunRecord) -> Truth | None:
         split = _split(record, self.progress)
         if not isinstance(split, str):
-            return _truth(split, self.photographs)
+            return _truth(split, self.photographs, free=DATASETS[record.dataset].redistributable)
         if self.photographs:
             raise UsageError(f"--photographs: {split}")
         self.missing.append(f"Pictures are without truth, and boundary F1 without its curve by tolerance: {split}")
@@ -124,9 +125,10 @@ def _split(record: RunRecord, progress: Progress) -> RawSplit | str:
     return split if split.labelled else f"the {record.split} split of {record.dataset} has no labels here."
 
 
-def _truth(split: RawSplit, photographs: bool) -> Truth:
+def _truth(split: RawSplit, photographs: bool, free: bool) -> Truth:
+    """Images that everybody may pass on are shown unasked."""
     found = _Places(split)
-    return Truth(found.label, found.image if photographs else None)
+    return Truth(found.label, found.image if photographs or free else None, free)
 
 
 class _Places:

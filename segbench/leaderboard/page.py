@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from segbench.leaderboard.headings import board_title, commands
 from segbench.leaderboard.page_charts import BoardCharts, RunCharts, board_charts, keys, run_charts
-from segbench.leaderboard.page_pictures import ERROR_COLOURS, Example
+from segbench.leaderboard.page_pictures import ERROR_COLOURS, PHOTOGRAPH, Example
 from segbench.leaderboard.page_table import Column, page_table
 from segbench.leaderboard.svg import element
 from segbench.leaderboard.table import Board, Row
@@ -93,7 +93,7 @@ def to_html(boards: Sequence[Board], evidence: Callable[[Row], Evidence], missin
         HTML with style, script and pictures inside; its policy forbids whatever is not.
     """
     sections = [_section(number, board, evidence) for number, board in enumerate(boards, start=1)]
-    photographs = any(picture.title == "Photograph" for one in _examples(sections) for picture in one.pictures)
+    photographs = any(picture.title == PHOTOGRAPH for one in _examples(sections) for picture in one.pictures)
     style, script = _asset("page.css"), _asset("page.js")
     return (
         _environment()

@@ -19,10 +19,11 @@ from segbench.metrics.tallies import Tallies
 from segbench.record import SCORE_NAMES, Protocol
 from segbench.specs import IGNORE_INDEX, Colour
 
-__all__ = ["ERROR_COLOURS", "Example", "Picture", "chosen_images", "examples"]
+__all__ = ["ERROR_COLOURS", "PHOTOGRAPH", "Example", "Picture", "chosen_images", "examples"]
 
 # Right, wrong, void: as error maps are drawn everywhere else.
 ERROR_COLOURS: tuple[Colour, ...] = ((222, 224, 226), (214, 62, 52), (24, 26, 32))
+PHOTOGRAPH = "Photograph"
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,19 @@ def _pictures(name: str, prediction: LabelMap, truth: Truth | None, palette: Seq
     drawn = np.where(void, len(palette), label).astype(np.uint8) if len(palette) < IGNORE_INDEX else label
     errors = np.where(void, 2, label != prediction).astype(np.uint8)
     shown = [_map("Truth", drawn, palette), *shown, _map("Errors", errors, ERROR_COLOURS)]
-    return tuple([_photograph(truth.image(name)), *shown] if truth.image else shown)
+    return tuple([_image(truth.image(name), truth.free), *shown] if truth.image else shown)
 
 
 def _map(title: str, label: LabelMap, palette: Sequence[Colour]) -> Picture:
     return _picture(title, "png", encode_label_map(label, palette), label.shape)
 
 
-def _photograph(pixels: NDArray[np.uint8]) -> Picture:
+def _image(pixels: NDArray[np.uint8], free: bool) -> Picture:
     from PIL import Image
 
     data = io.BytesIO()
     Image.fromarray(np.asarray(pixels)).save(data, "JPEG", quality=85)
-    return _picture("Photograph", "jpeg", data.getvalue(), pixels.shape)
+    return _picture("Image" if free else PHOTOGRAPH, "jpeg", data.getvalue(), pixels.shape)
 
 
 def _picture(title: str, form: str, data: bytes, shape: tuple[int, ...]) -> Picture:

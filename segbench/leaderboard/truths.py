@@ -19,8 +19,10 @@ class Truth:
 
     Attributes:
         label: Gives the class ids, uint8 [H,W], of an image.
-        image: Gives the photograph, RGB uint8 [H,W,3]; ``None`` where none are to be shown.
+        image: Gives the image, RGB uint8 [H,W,3]; ``None`` where none are to be shown.
+        free: Whether everybody may pass the images on; photographs are not free.
     """
 
     label: Callable[[str], Pixels]
     image: Callable[[str], Pixels] | None = None
+    free: bool = False

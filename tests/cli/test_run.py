@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from segbench.cli.run_request import RunRequest
 from segbench.engine.checkpoint import WEIGHTS_FILE, load_weights
 from segbench.errors import NonFiniteLossError
 from segbench.progress import Progress
+from segbench.registry import DATASETS
 from tests.cli.conftest import Segbench
 from tests.leaderboard import examples
 
@@ -272,7 +274,9 @@ def test_threads_are_told_to_the_libraries(monkeypatch: pytest.MonkeyPatch) -> N
     assert (os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"]) == ("3", "3")
 
 
-def test_from_a_recipe_to_the_board_and_what_can_be_done_with_it(segbench: Segbench, prepared: Path) -> None:
+def test_from_a_recipe_to_the_board_and_what_can_be_done_with_it(
+    segbench: Segbench, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = ("run", MODEL, "--dataset", "toy", "--recipe", str(prepared / "toy" / f"{MODEL}.tiny.toml"))
     code, out, err = segbench(*command, "--json")
     assert code == 0, err
@@ -312,6 +316,10 @@ def test_from_a_recipe_to_the_board_and_what_can_be_done_with_it(segbench: Segbe
     page = Path("leaderboards/toy.html").read_text(encoding="utf-8")
     assert 'alt="Errors of toy_00' in page and 'alt="Photograph of toy_00' in page
     assert "Boundary F1 by tolerance" in page and "Not to be passed on." in page
+    monkeypatch.setitem(DATASETS._specs, "toy", replace(DATASETS["toy"], redistributable=True))
+    assert segbench("leaderboard", "--format", "html").code == 0
+    page = Path("leaderboards/toy.html").read_text(encoding="utf-8")
+    assert 'alt="Image of toy_00' in page and "Not to be passed on." not in page
     assert segbench("leaderboard", "--check").code == 0
     Path("leaderboards/toy.md").write_text("edited")
     code, out, err = segbench("leaderboard", "--check")

@@ -24,21 +24,24 @@ def saved(root: Path, runs: Sequence[Run]) -> list[Board]:
     return build_boards([one.record for one in runs], store.tallies_under(root))
 
 
-def evidence(root: Path, row: Row, runs: Sequence[Run], *, truth: bool = True, photographs: bool = False) -> Evidence:
-    """What the page shows of a run."""
+def evidence(
+    root: Path, row: Row, runs: Sequence[Run], *, truth: bool = True, photographs: bool = False, free: bool = False
+) -> Evidence:
+    """What the page shows of a run; ``free`` images may be passed on."""
     (one,) = (one for one in runs if one.record.run_id == row.run_id)
     grey = np.full((30, 41, 3), 77, np.uint8)
-    known = Truth(one.labels.__getitem__, (lambda _: grey) if photographs else None) if truth else None
+    shown = (lambda _: grey) if photographs or free else None
+    known = Truth(one.labels.__getitem__, shown, free) if truth else None
     tallies = one.scorer.tallies
     chosen = chosen_images(tallies, row.record.scores.protocol)
     pictures, palette = examples(chosen, store.result_files(root, row.record).predictions, known)
     return Evidence(tallies, pictures, palette, [(1, 0.25), (2, 0.5), (4, 0.75)] if truth else None)
 
 
-def page(root: Path, runs: Sequence[Run], *, truth: bool = True, photographs: bool = False) -> str:
+def page(root: Path, runs: Sequence[Run], **shown: bool) -> str:
     """The page of runs."""
     boards = saved(root, runs)
-    return to_html(boards, lambda row: evidence(root, row, runs, truth=truth, photographs=photographs))
+    return to_html(boards, lambda row: evidence(root, row, runs, **shown))
 
 
 def several(count: int) -> list[Run]:

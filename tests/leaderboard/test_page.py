@@ -99,6 +99,11 @@ def test_photographs_are_said(tmp_path: Path) -> None:
     assert "Not to be passed on." in text
 
 
+def test_images_that_may_be_passed_on_are_shown_without_a_warning(tmp_path: Path) -> None:
+    text = page(tmp_path, several(1), free=True)
+    assert text.count('alt="Image of') == 3 and "Photograph" not in text and "passed on" not in text
+
+
 def test_missing_things_are_told(tmp_path: Path) -> None:
     runs = several(1)
     boards = saved(tmp_path, runs)
