@@ -17,7 +17,7 @@ from segbench.engine.checkpoint import load_model, save_weights
 from segbench.models import create_model
 from tests.cli.conftest import Segbench
 from tests.data import voc_miniature as miniature
-from tests.engine.tiny import header
+from tests.engine.tiny import header, recipe
 
 SUBMISSION = "results/VOC2012/Segmentation/comp6_test_cls"
 
@@ -50,6 +50,8 @@ def weights(tmp_path: Path) -> Path:
         "dataset": "voc2012",
         "dataset_variant": "trainaug",
         "input_size": (32, 32),
+        # What is compared below is computed by plain torch, whatever this machine would choose.
+        "recipe": recipe(precision="fp32", convolution="direct"),
     }
     save_weights(path, create_model("segnet-basic", 21, width=8), header(**values))
     return path
