@@ -83,6 +83,14 @@ def _why_route(convolution: str) -> str:
     return "nothing is faster here"
 
 
+def _run_length() -> Iterator[_Finding]:
+    from segbench.engine.run_length import MAX_ITERATIONS, most_iterations
+
+    most = most_iterations()
+    if most is not None:
+        yield _Finding("run length", f"at most {most:,} training steps ({MAX_ITERATIONS})", good=False)
+
+
 def _disk() -> Iterator[_Finding]:
     from segbench import homes
 
@@ -123,4 +131,4 @@ def _hub() -> Iterator[_Finding]:
     yield _Finding("Hugging Face Hub", "offline (HF_HUB_OFFLINE)" if is_offline() else shown_endpoint())
 
 
-_CHECKS: tuple[Callable[[], Iterator[_Finding]], ...] = (_versions, _compute, _disk, _datasets, _hub)
+_CHECKS: tuple[Callable[[], Iterator[_Finding]], ...] = (_versions, _compute, _run_length, _disk, _datasets, _hub)

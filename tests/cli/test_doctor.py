@@ -56,3 +56,19 @@ def test_an_address_is_shown_without_the_password_in_it(segbench: Segbench, monk
     code, out, err = segbench("doctor", "--json")
     assert code == 0 and SECRET not in out + err and "user" not in out
     assert checks(out)["Hugging Face Hub"]["value"] == "https://hub.example/base"
+
+
+@pytest.mark.parametrize(
+    ("most", "line"),
+    [
+        ("20", "at most 20 training steps (SEGBENCH_MAX_ITERATIONS)"),
+        ("few", "UsageError: SEGBENCH_MAX_ITERATIONS='few'"),
+    ],
+)
+def test_runs_that_would_be_cut_are_marked(
+    segbench: Segbench, monkeypatch: pytest.MonkeyPatch, most: str, line: str
+) -> None:
+    monkeypatch.setenv("SEGBENCH_MAX_ITERATIONS", most)
+    found = checks(segbench("doctor", "--json").out)
+    ((value, good),) = [(str(one["value"]), one["good"]) for name, one in found.items() if name.startswith("run")]
+    assert value.startswith(line) and not good
