@@ -30,6 +30,7 @@ __all__ = [
     "Curve",
     "DecoderMemory",
     "Environment",
+    "Origin",
     "PixelProtocol",
     "Profile",
     "ProfileRecord",
@@ -220,12 +221,31 @@ class Trial(Strict):
     validation: dict[str, float]
 
 
+class Origin(Strict):
+    """Where weights came from that segbench did not train.
+
+    Attributes:
+        kind: What they were read from.
+        weights_sha256: Of the file of weights.
+        definition_sha256: Of the file that defines the network.
+        licence: The terms that the weights' owner states.
+    """
+
+    kind: Literal["caffe"]
+    weights_sha256: str
+    definition_sha256: str
+    licence: str
+
+
 class WeightsHeader(Strict):
     """What a weights file says of itself; stored as metadata inside the safetensors file.
 
     Attributes:
+        dataset_fingerprint: Of the training data; empty where that is not known.
+        recipe: How it was trained; ``None`` for weights from elsewhere.
         config: Arguments of the model's factory beside ``num_classes``.
         preprocess: What the module does to its input, for readers without segbench.
+        origin: Where weights from elsewhere came from; ``None`` for those that segbench trained.
     """
 
     schema_version: Literal[1] = 1
@@ -238,11 +258,25 @@ class WeightsHeader(Strict):
     dataset_variant: str
     dataset_fingerprint: str
     input_size: tuple[int, int] | None
-    recipe: Recipe
+    recipe: Recipe | None
     seed: int
     iteration: int
     config: dict[str, Any] = {}
     preprocess: dict[str, Any] = {}
+    origin: Origin | None = None
+
+    @property
+    def label(self) -> str:
+        """What people call the weights: the recipe's label, or the model and where it is from."""
+        return self.recipe.label if self.recipe is not None else f"{self.model} (imported)"
+
+    @model_serializer(mode="wrap")
+    def _without_missing_origin(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The bytes of what is trained, and so the run ids made of them, do not change with this key.
+        values: dict[str, Any] = dump(self)
+        if self.origin is None:
+            values.pop("origin", None)
+        return values
 
 
 class RunRecord(Strict):

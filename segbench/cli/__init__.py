@@ -17,6 +17,7 @@ from segbench.cli import (
     compare,
     doctor,
     evaluate,
+    import_caffe,
     leaderboard,
     listing,
     outcome,
@@ -79,6 +80,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "compare": (compare.compare_runs, "segbench compare 398ed61e2fc0 08230fcb909c"),
     "profile": (profile.profile_networks, "segbench profile segnet fcn deeplab-largefov --size 360x480"),
     "leaderboard": (leaderboard.draw_boards, "segbench leaderboard --check"),
+    "import-caffe": (import_caffe.import_release, "segbench import-caffe net.prototxt net.caffemodel -o weights/"),
     "doctor": (doctor.examine, "segbench doctor --json"),
 }
 _CACHE_VERBS: dict[str, tuple[Callable[..., None], str]] = {

@@ -207,7 +207,7 @@ def _score(
     predictions: PredictionsWriter | None = None,
     team: Team = ALONE,
 ) -> Scores:
-    with progress.task(f"Evaluating {header.recipe.label} on {name}", len(split), "images") as bar:
+    with progress.task(f"Evaluating {header.label} on {name}", len(split), "images") as bar:
 
         def keep(image_id: str, prediction: NDArray[np.uint8]) -> None:
             if predictions is not None:

@@ -4,7 +4,9 @@ Kendall et al. 2015 (arXiv 1511.02680); SegNet-Tutorial Models/bayesian_segnet_t
 bayesian_segnet_basic_train.prototxt. Dropout of 0.5
 
 - in ``bayesian-segnet-basic`` after pool3, pool4 and the decoders 4 and 3;
-- in ``bayesian-segnet`` after pool3, pool4, pool5 and the last convolution of the decoders 5, 4 and 3.
+- in ``bayesian-segnet`` after pool3, pool4, pool5 and the last convolution of the decoders 5, 4 and 3; or, as in the
+  release's Example_Models/bayesian_segnet_pascal.prototxt (``dropout="everywhere"``), before all poolings, after pool5
+  and after the decoders 5, 4, 3 and 2.
 
 A sample is one thinned network: its masks follow from seed and number of the sample alone and are the same for every
 image of a batch, so that neither batches nor devices change a result.
@@ -17,11 +19,11 @@ the statistics are those of the networks that will be sampled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -182,7 +184,17 @@ def _dropped_last(decoder: nn.Module) -> nn.Sequential:
     return nn.Sequential(decoder, ThinningDropout())
 
 
-def bayesian_segnet(num_classes: int, *, width: int = 64, samples: int = SAMPLES, seed: int = 0) -> nn.Module:
+def bayesian_segnet(
+    num_classes: int,
+    *,
+    width: int = 64,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    dropout: Literal["deep", "everywhere"] = "deep",
+    head: bool = False,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> nn.Module:
     """Bayesian SegNet on VGG16: 29,449,355 parameters at 11 classes.
 
     Args:
@@ -190,15 +202,21 @@ def bayesian_segnet(num_classes: int, *, width: int = 64, samples: int = SAMPLES
         width: Maps of the first level; 64 is VGG16.
         samples: Thinned networks that evaluation averages; 0 averages weights.
         seed: Decides the thinned networks.
+        dropout: Where maps are dropped, see the module.
+        head: As :func:`~segbench.models.segnet.segnet`, and so are ``mean`` and ``std``.
     """
-    levels, decoders = list(vgg16_levels(width)), vgg16_decoders(width)
+    plain, decoders = list(vgg16_levels(width)), vgg16_decoders(width, last=(64, 64) if head else (64,))
+    levels: list[nn.Module] = [*plain[:3], *map(_dropped_first, plain[3:])]
+    thinned = 3
+    if dropout == "everywhere":
+        levels, thinned = [*map(_dropped_last, plain)], 4
     return Bayesian(
         num_classes,
-        [*levels[:3], *map(_dropped_first, levels[3:])],
-        [*map(_dropped_last, decoders[:3]), *decoders[3:]],
+        levels,
+        [*map(_dropped_last, decoders[:thinned]), *decoders[thinned:]],
         Convolution(scaled(64, width), num_classes, 3),
         bottleneck=ThinningDropout(),
-        preprocess=CaffeInput(),
+        preprocess=CaffeInput(mean, std),
         samples=samples,
         seed=seed,
     )

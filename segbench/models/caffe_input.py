@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -9,25 +11,33 @@ __all__ = ["CaffeInput"]
 
 
 class CaffeInput(nn.Module):
-    """RGB to BGR, less the means; the scale stays 0..255.
+    """RGB to BGR, less the means, over the deviations; the scale stays 0..255 where there are none.
 
     Args:
         mean: Blue, green and red mean, or ``None`` where the network subtracts nothing.
+        std: Blue, green and red deviation, or ``None`` where the network divides by nothing.
     """
 
     mean: Tensor
+    std: Tensor
 
-    def __init__(self, mean: tuple[float, float, float] | None = None) -> None:
+    def __init__(self, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> None:
         super().__init__()
-        self.described_mean = mean
-        # Not persistent: the means belong to the definition of the network, not to its weights.
-        self.register_buffer("mean", torch.tensor(mean or (0, 0, 0)).float()[:, None, None], persistent=False)
+        self.described = {"mean": mean, "std": std}
+        # Not persistent: both belong to the definition of the network, not to its weights.
+        self.register_buffer("mean", _per_channel(mean or (0, 0, 0)), persistent=False)
+        self.register_buffer("std", _per_channel(std or (1, 1, 1)), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, 3, H, W] in 0..255 to the same shape, float32."""
-        return images.float().flip(1) - self.mean
+        centred = images.float().flip(1) - self.mean
+        return centred if self.described["std"] is None else centred / self.std
 
     def describe(self) -> dict[str, object]:
         """What is done to the input, as JSON values."""
-        described: dict[str, object] = {"channels": "BGR", "range": [0, 255]}
-        return described if self.described_mean is None else {**described, "mean": list(self.described_mean)}
+        given = {name: list(values) for name, values in self.described.items() if values is not None}
+        return {"channels": "BGR", "range": [0, 255], **given}
+
+
+def _per_channel(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values).float()[:, None, None]

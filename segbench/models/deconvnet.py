@@ -12,6 +12,8 @@ Input: BGR in 0..255 less the means that its data layer subtracts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from segbench.models.blocks import Convolution, ConvolutionBlock
@@ -40,7 +42,14 @@ def _bottleneck(maps: int, fc: int) -> nn.Sequential:
     )
 
 
-def deconvnet(num_classes: int, *, width: int = 64, fc: int = 1024) -> nn.Module:
+def deconvnet(
+    num_classes: int,
+    *,
+    width: int = 64,
+    fc: int = 1024,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] | None = None,
+) -> nn.Module:
     """DeconvNet for images from 224x224.
 
     Training batches of one image need more than 224x224: BN cannot normalise a single pixel.
@@ -49,6 +58,8 @@ def deconvnet(num_classes: int, *, width: int = 64, fc: int = 1024) -> nn.Module
         num_classes: K.
         width: Maps of the first level; 64 is VGG16.
         fc: Maps of the bottleneck at full width: 1024 as in SegNet's comparison, 4096 as in the original.
+        mean: Blue, green and red that are subtracted from the input.
+        std: Blue, green and red that the input is divided by, nothing where left out.
     """
     return EncoderDecoder(
         num_classes,
@@ -56,6 +67,6 @@ def deconvnet(num_classes: int, *, width: int = 64, fc: int = 1024) -> nn.Module
         vgg16_decoders(width, last=(64, 64)),
         Convolution(scaled(64, width), num_classes, 1),
         bottleneck=_bottleneck(scaled(512, width), scaled(fc, width)),
-        preprocess=CaffeInput(MEAN),
+        preprocess=CaffeInput(mean, std),
         min_size=MIN_SIZE,
     )

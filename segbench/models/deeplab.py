@@ -18,6 +18,9 @@ Input: BGR in 0..255 less the means of the released training file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,10 +48,21 @@ class DeepLab(SegmentationModel):
         width: Maps of the first level; 64 is VGG16.
         batch_norm: BN after every convolution but the score.
         crf: Refine what evaluation returns.
+        mean: Blue, green and red that are subtracted from the input.
+        std: Blue, green and red that the input is divided by, nothing where left out.
     """
 
-    def __init__(self, num_classes: int, *, width: int = 64, batch_norm: bool = True, crf: bool = False) -> None:
-        super().__init__(num_classes, preprocess=CaffeInput(MEAN))
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        width: int = 64,
+        batch_norm: bool = True,
+        crf: bool = False,
+        mean: Sequence[float] = MEAN,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(num_classes, preprocess=CaffeInput(mean, std))
         deep, fc = scaled(512, width), scaled(1024, width)
         self.encoder = vgg16_levels(width, batch_norm=batch_norm, last_dilation=2)
         self.head = nn.Sequential(
@@ -96,6 +110,6 @@ def _places(side: int, device: torch.device) -> Tensor:
     return (torch.arange(side, device=device) / OUTPUT_STRIDE).clamp(max=last)
 
 
-def deeplab_largefov(num_classes: int, *, width: int = 64, batch_norm: bool = True, crf: bool = False) -> nn.Module:
+def deeplab_largefov(num_classes: int, **arguments: Any) -> nn.Module:
     """DeepLab-LargeFOV; arguments as :class:`DeepLab`."""
-    return DeepLab(num_classes, width=width, batch_norm=batch_norm, crf=crf)
+    return DeepLab(num_classes, **arguments)

@@ -16,7 +16,8 @@ Input: BGR in 0..255 less the means of the release.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -103,6 +104,8 @@ class FCN(SegmentationModel):
         width: Maps of the first level; 64 is VGG16.
         batch_norm: BN after every convolution but the scores.
         at_once: Scale the skips as the release's one-stage training does.
+        mean: Blue, green and red that are subtracted from the input.
+        std: Blue, green and red that the input is divided by, nothing where left out.
     """
 
     def __init__(
@@ -114,8 +117,10 @@ class FCN(SegmentationModel):
         width: int = 64,
         batch_norm: bool = True,
         at_once: bool = False,
+        mean: Sequence[float] = MEAN,
+        std: Sequence[float] | None = None,
     ) -> None:
-        super().__init__(num_classes, preprocess=CaffeInput(MEAN))
+        super().__init__(num_classes, preprocess=CaffeInput(mean, std))
         skips = {32: 0, 16: 1, 8: 2}[stride]
         deep, fc = scaled(512, width), scaled(4096, width)
         self.encoder = vgg16_levels(width, batch_norm=batch_norm, first_padding=PADDING)
@@ -168,21 +173,21 @@ class FCN(SegmentationModel):
         return upsampling.cropped(maps, offset, size)
 
 
-def fcn_32s(num_classes: int, *, width: int = 64, batch_norm: bool = True) -> nn.Module:
-    """FCN-32s."""
-    return FCN(num_classes, stride=32, width=width, batch_norm=batch_norm)
+def fcn_32s(num_classes: int, **arguments: Any) -> nn.Module:
+    """FCN-32s; arguments as :class:`FCN`."""
+    return FCN(num_classes, stride=32, **arguments)
 
 
-def fcn_16s(num_classes: int, *, width: int = 64, batch_norm: bool = True, at_once: bool = False) -> nn.Module:
-    """FCN-16s."""
-    return FCN(num_classes, stride=16, width=width, batch_norm=batch_norm, at_once=at_once)
+def fcn_16s(num_classes: int, **arguments: Any) -> nn.Module:
+    """FCN-16s; arguments as :class:`FCN`."""
+    return FCN(num_classes, stride=16, **arguments)
 
 
-def fcn_8s(num_classes: int, *, width: int = 64, batch_norm: bool = True, at_once: bool = False) -> nn.Module:
-    """FCN-8s."""
-    return FCN(num_classes, stride=8, width=width, batch_norm=batch_norm, at_once=at_once)
+def fcn_8s(num_classes: int, **arguments: Any) -> nn.Module:
+    """FCN-8s; arguments as :class:`FCN`."""
+    return FCN(num_classes, stride=8, **arguments)
 
 
-def fcn_learnt(num_classes: int, *, width: int = 64, batch_norm: bool = True, at_once: bool = False) -> nn.Module:
-    """FCN-8s with learnt upsampling."""
-    return FCN(num_classes, stride=8, learnt=True, width=width, batch_norm=batch_norm, at_once=at_once)
+def fcn_learnt(num_classes: int, **arguments: Any) -> nn.Module:
+    """FCN-8s with learnt upsampling; arguments as :class:`FCN`."""
+    return FCN(num_classes, stride=8, learnt=True, **arguments)

@@ -12,6 +12,7 @@ Keras pools with floor and takes only sizes that halve evenly; here pooling roun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import nn
@@ -25,15 +26,17 @@ from segbench.models.vgg import scaled, vgg16_decoders, vgg16_levels
 __all__ = ["segnet_basic_replication", "segnet_keras_basic", "segnet_replication"]
 
 
-def segnet_replication(num_classes: int, *, width: int = 64) -> nn.Module:
-    """SegNet with repetition in place of indices."""
+def segnet_replication(
+    num_classes: int, *, width: int = 64, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> nn.Module:
+    """SegNet with repetition in place of indices; arguments as :func:`~segbench.models.segnet.segnet`."""
     return EncoderDecoder(
         num_classes,
         vgg16_levels(width),
         vgg16_decoders(width),
         Convolution(scaled(64, width), num_classes, 3),
         upsampling="replication",
-        preprocess=CaffeInput(),
+        preprocess=CaffeInput(mean, std),
     )
 
 

@@ -12,6 +12,8 @@ all networks that it compares; the released SegNet has none, and neither has thi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from segbench.models.blocks import Convolution
@@ -22,12 +24,27 @@ from segbench.models.vgg import scaled, vgg16_decoders, vgg16_levels
 __all__ = ["segnet"]
 
 
-def segnet(num_classes: int, *, width: int = 64) -> nn.Module:
-    """SegNet: 29,449,355 parameters at 11 classes."""
+def segnet(
+    num_classes: int,
+    *,
+    width: int = 64,
+    head: bool = False,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> nn.Module:
+    """SegNet: 29,449,355 parameters at 11 classes.
+
+    Args:
+        num_classes: K.
+        width: Maps of the first level; 64 is VGG16.
+        head: The decoder has all 13 convolutions, and the classifier is one more, as in some models of the release.
+        mean: Blue, green and red that are subtracted from the input, nothing where left out.
+        std: Blue, green and red that the input is divided by, nothing where left out.
+    """
     return EncoderDecoder(
         num_classes,
         vgg16_levels(width),
-        vgg16_decoders(width),
+        vgg16_decoders(width, last=(64, 64) if head else (64,)),
         Convolution(scaled(64, width), num_classes, 3),
-        preprocess=CaffeInput(),
+        preprocess=CaffeInput(mean, std),
     )
