@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+HubRepository = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$", max_length=300)]
 Size = tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, le=8192)]]
 
 
@@ -147,6 +148,8 @@ class Recipe(Section):
         dataset: Registered dataset.
         dataset_variant: Its configuration.
         input_size: Height and width images are resized to for the network; ``None``: as prepared.
+        encoder: Hub repository with weights of VGG16 that the encoder starts from where they can be had; else, and
+            without one, from He initialisation.
     """
 
     version: Literal[1] = 1
@@ -155,6 +158,7 @@ class Recipe(Section):
     dataset: str
     dataset_variant: str
     input_size: Size | None = None
+    encoder: HubRepository | None = None
     train: Training
     loss: Loss = Loss()
     augment: Augmentation = Augmentation()
@@ -169,10 +173,16 @@ class Recipe(Section):
     def decisive(self) -> dict[str, Any]:
         """The part that decides a run's outcome: all but the paper's numbers, as JSON values.
 
+        Where the encoder's weights would be looked for is left out, too: what was found decides, and a cell's id holds
+        its sha256.
+
         Values that equal their default are left out, so that an option added later leaves the ids of older runs alone;
         the defaults of one ``version`` therefore never change.
         """
-        return {"version": self.version, **self.model_dump(mode="json", exclude={"paper"}, exclude_defaults=True)}
+        return {
+            "version": self.version,
+            **self.model_dump(mode="json", exclude={"paper", "encoder"}, exclude_defaults=True),
+        }
 
 
 def recipes_folder() -> Path:

@@ -287,6 +287,8 @@ class RunRecord(Strict):
         run_id: 12 hex digits over cell, weights and protocol.
         cell_id: 12 hex digits over recipe, model, dataset, seed and encoder weights.
         created: UTC, ISO 8601, seconds.
+        encoder_weights: sha256 of the file that the encoder started from, or ``random``.
+        initial_weights: sha256 of the weights file that the whole network started from, ``None`` where there is none.
         validation: Scores on the validation split at the selected iteration (no boundary F1).
         training: Scores of the final weights on the training split (no boundary F1), where the recipe asks for them.
     """
@@ -305,6 +307,7 @@ class RunRecord(Strict):
     scale: str
     seed: int
     encoder_weights: str
+    initial_weights: str | None = None
     dataset_fingerprint: str
     dataset_partial: bool
     weights_sha256: str
@@ -418,9 +421,22 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def cell_id(recipe: Recipe, fingerprint: str, seed: int, encoder_weights: str = "random") -> str:
-    """12 hex digits that name a cell of a grid before anything is trained."""
-    return _digest([recipe.decisive(), recipe.model, fingerprint, seed, encoder_weights])
+def cell_id(
+    recipe: Recipe,
+    fingerprint: str,
+    seed: int,
+    encoder_weights: str = "random",
+    initial_weights: str | None = None,
+) -> str:
+    """12 hex digits that name a cell of a grid before anything is trained.
+
+    Args:
+        encoder_weights: sha256 of the file that the encoder starts from, or ``random``.
+        initial_weights: sha256 of the weights file that the whole network starts from, ``None`` where there is none.
+    """
+    # Ids are older than the last one, which is left out where there is none.
+    started = [encoder_weights] if initial_weights is None else [encoder_weights, initial_weights]
+    return _digest([recipe.decisive(), recipe.model, fingerprint, seed, *started])
 
 
 def run_id(cell: str, weights_sha256: str, protocol: Protocol) -> str:

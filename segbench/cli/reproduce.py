@@ -109,9 +109,11 @@ def _plan(cells: Sequence[SuiteCell], seeds: str, device: str, out: Path, progre
         ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
     from segbench.engine.environment import choose_compute
     from segbench.engine.pipeline import find_cell
+    from segbench.engine.start import find_starts
 
     choose_compute(device)
-    pairs = [(find_cell(cell.recipe, seed, out, progress), cell) for seed in numbers for cell in cells]
+    starts = list(zip(cells, find_starts([cell.recipe for cell in cells], progress=progress), strict=True))
+    pairs = [(find_cell(cell.recipe, seed, out, progress, start), cell) for seed in numbers for cell, start in starts]
     return [_Planned(found, cell, cell_state(found, out)) for found, cell in pairs]
 
 

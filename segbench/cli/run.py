@@ -56,6 +56,15 @@ def run_models(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="K=V", help="Change the recipe, such as train.lr=0.01.")
     ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder-weights", metavar="SOURCE", help="VGG16 weights: a file, ORG/NAME of the Hub, or random."
+        ),
+    ] = None,
+    init_from: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Start from these weights, such as fcn-16s from fcn-32s.")
+    ] = None,
     device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of one operation.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard.")] = False,
@@ -102,6 +111,10 @@ def run_models(
         nproc=nproc or 1,
         sync_batch_norm=sync_batch_norm,
         retry_failed=retry_failed,
+        encoder=encoder,
+        init_from=init_from,
+        # What a process that does a part starts from is what the one that divided the work found.
+        cached=worker,
     )
     if only_cell is not None:
         _compute_one(request, only_cell)
@@ -139,7 +152,7 @@ def _cells(request: RunRequest, progress: Progress) -> list[Cell]:
     ]
     numbers = parse_seeds(request.seeds)
     _use_threads(request.threads)
-    return _plan(recipes, numbers, request.device, request.out, progress)
+    return _plan(recipes, numbers, request, progress)
 
 
 def _resolve(model: str, dataset: str, recipe: str | None, changes: Sequence[str]) -> Recipe:
@@ -169,7 +182,7 @@ def _use_threads(threads: int | None) -> None:
         os.environ |= thread_variables(threads)
 
 
-def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], device: str, out: Path, progress: Progress) -> list[Cell]:
+def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], request: RunRequest, progress: Progress) -> list[Cell]:
     """All cells, a seed of every model before the next seed; raises what can be known before training."""
     from segbench.data.preparation import ensure_prepared
 
@@ -177,9 +190,12 @@ def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], device: str, out: Pat
         ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
     from segbench.engine.environment import choose_compute
     from segbench.engine.pipeline import class_weights, find_cell
+    from segbench.engine.start import find_starts
 
-    choose_compute(device)
-    cells = [find_cell(recipe, seed, out, progress) for seed in seeds for recipe in recipes]
+    choose_compute(request.device)
+    starts = find_starts(recipes, request.encoder, request.init_from, cached=request.cached, progress=progress)
+    pairs = list(zip(recipes, starts, strict=True))
+    cells = [find_cell(recipe, seed, request.out, progress, start) for seed in seeds for recipe, start in pairs]
     for cell in cells:
         class_weights(cell.recipe, cell.prepared)
     return list({cell.cell_id: cell for cell in cells}.values())

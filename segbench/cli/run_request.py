@@ -18,6 +18,9 @@ class RunRequest:
         threads: As asked for; ``None``: the launcher decides.
         jobs: Processes that share the runs.
         nproc: Processes that compute one run together.
+        encoder: Where the encoder's weights come from, as ``--encoder-weights`` gives it.
+        init_from: The weights that networks start from, as ``--init-from`` gives them.
+        cached: Ask the Hub for nothing that was not fetched before.
     """
 
     models: Sequence[str]
@@ -33,6 +36,9 @@ class RunRequest:
     nproc: int = 1
     sync_batch_norm: bool = False
     retry_failed: bool = False
+    encoder: str | None = None
+    init_from: str | None = None
+    cached: bool = False
 
     def arguments(self, *more: str, threads: int) -> list[str]:
         """The command line, after ``segbench``, of a process that does a part of this.
@@ -51,5 +57,7 @@ class RunRequest:
         given = [text for name, value in named.items() for text in (name, str(value))]
         given += [] if self.recipe is None else ["--recipe", self.recipe]
         given += [text for change in self.changes for text in ("--set", change)]
+        given += [] if self.encoder is None else ["--encoder-weights", self.encoder]
+        given += [] if self.init_from is None else ["--init-from", self.init_from]
         given += ["--tensorboard"] if self.tensorboard else []
         return ["run", *given, *more, "--worker", "--", *self.models]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from segbench.cli.class_table import class_table
 from segbench.console import Cell, Column, Table
+from segbench.leaderboard.starts import start_text, tells_start
 from segbench.leaderboard.table import Board, Row, build_boards
 from segbench.leaderboard.wording import duration, percent, points, rank_text, size_text
 from segbench.metrics.tallies import Tallies
@@ -97,10 +98,11 @@ def _score(row: Row, name: str) -> str:
 
 
 def _name(row: Row, rows: Sequence[Row]) -> str:
-    """The model, with recipe and seed where these differ."""
+    """The model, with recipe, start and seed where these differ."""
     recipe = f" {row.recipe}" if len({other.recipe for other in rows}) > 1 else ""
     seed = f" seed {row.seed}" if len({other.seed for other in rows}) > 1 else ""
-    return f"{row.model}{recipe}{seed}"
+    started = f" encoder {start_text(row.record)}" if len({start_text(other.record) for other in rows}) > 1 else ""
+    return f"{row.model}{recipe}{started}{seed}"
 
 
 def _title(rows: Sequence[Row]) -> str:
@@ -108,7 +110,10 @@ def _title(rows: Sequence[Row]) -> str:
     recipe = f", recipe {rows[0].recipe}" if len({row.recipe for row in rows}) == 1 else ""
     protocol = first.scores.protocol
     name = "" if protocol.name == first.recipe.evaluate.protocol else f", protocol {protocol.name}"
-    return f"{first.dataset_title} {first.dataset_variant}, {first.split} at {size_text(protocol.size)}{recipe}{name}"
+    starts = {start_text(row.record) for row in rows}
+    start = f", encoder: {starts.pop()}" if len(starts) == 1 and any(tells_start(row.record) for row in rows) else ""
+    at = size_text(protocol.size)
+    return f"{first.dataset_title} {first.dataset_variant}, {first.split} at {at}{recipe}{start}{name}"
 
 
 def _paper_mean_iou(row: Row) -> float | None:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +25,12 @@ from segbench.engine.evaluation import pixel_scores, score_split
 from segbench.engine.pictures import draw_comparison
 from segbench.engine.prediction import predict_files, predict_split
 from segbench.engine.run_length import MAX_ITERATIONS, cut_short
+from segbench.engine.start import HE, Start, build_start
 from segbench.engine.tensorboard import tensorboard_events
 from segbench.engine.training import Job, Trained, seconds_left, train
 from segbench.errors import CheckpointError, RecipeError
 from segbench.leaderboard.store import PredictionsWriter, find_record, result_files, save_result
 from segbench.metrics import Scorer
-from segbench.models import create_model
 from segbench.models.blocks import describe_preprocess, use_convolution
 from segbench.progress import SILENT, Progress
 from segbench.recipe import Recipe, load_recipe, recipes_folder, require_variant
@@ -56,7 +57,7 @@ COMPARISON = "pictures/comparison.png"
 
 @dataclass(frozen=True)
 class Cell:
-    """One square of a grid: a recipe, a seed and the prepared dataset.
+    """One square of a grid: a recipe, a seed, the prepared dataset and what the weights start from.
 
     Attributes:
         cell_id: 12 hex digits, known before training.
@@ -68,6 +69,7 @@ class Cell:
     prepared: PreparedDataset
     cell_id: str
     folder: Path
+    start: Start = HE
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,13 @@ class Result:
     fresh: bool
 
 
-def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT) -> Cell:
+def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT, start: Start = HE) -> Cell:
     """The cell of a recipe; an embedded dataset is made on the spot.
 
     Where ``SEGBENCH_MAX_ITERATIONS`` is shorter than the recipe, the cell is that of the recipe as it is cut.
+
+    Args:
+        start: What :func:`~segbench.engine.start.find_starts` found for the recipe.
 
     Raises:
         NotPreparedError: The dataset has to be prepared first.
@@ -98,10 +103,12 @@ def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT)
     require_variant(recipe, DATASETS[recipe.dataset].variants)
     prepared = ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
     prepared.manifest.require_labels(recipe.evaluate.split)
+    if start.repository is not None:
+        recipe = recipe.model_copy(update={"encoder": start.repository})
     recipe = _cut(recipe, prepared, progress)
-    cell = cell_id(recipe, prepared.manifest.fingerprint, seed)
+    cell = cell_id(recipe, prepared.manifest.fingerprint, seed, start.encoder_weights, start.initial_weights)
     name = f"{recipe.model}.{recipe.variant}-s{seed}-{cell}"
-    return Cell(recipe, seed, prepared, cell, out / "runs" / recipe.dataset / name)
+    return Cell(recipe, seed, prepared, cell, out / "runs" / recipe.dataset / name, start)
 
 
 def _cut(recipe: Recipe, prepared: PreparedDataset, progress: Progress) -> Recipe:
@@ -225,8 +232,8 @@ def _loaded(weights: Path, compute: Compute) -> tuple[nn.Module, WeightsHeader, 
 def _opened(weights: Path, device: str) -> tuple[nn.Module, WeightsHeader, Compute]:
     """A trained network that computes as its recipe says, so that it reaches the scores of its record."""
     tensors, header, _ = load_weights(weights)
-    train = header.recipe.train
-    compute = choose_compute(device, train.precision, train.convolution)
+    train = None if header.recipe is None else header.recipe.train
+    compute = choose_compute(device) if train is None else choose_compute(device, train.precision, train.convolution)
     return _built(tensors, header, weights, compute), header, compute
 
 
@@ -261,7 +268,8 @@ def _record(
         recipe=recipe,
         scale=recipe.variant,
         seed=cell.seed,
-        encoder_weights="random",
+        encoder_weights=cell.start.encoder_weights,
+        initial_weights=cell.start.initial_weights,
         dataset_fingerprint=header.dataset_fingerprint,
         dataset_partial=cell.prepared.manifest.partial,
         weights_sha256=sha256,
@@ -378,13 +386,13 @@ def _job(cell: Cell, chosen: Compute, progress: Progress) -> Job:
     recipe, manifest = cell.recipe, cell.prepared.manifest
     keep_freed_memory(chosen.device)
     torch.manual_seed(cell.seed)
-    model = create_model(recipe.model, manifest.num_classes)
+    model, config = build_start(cell.start, recipe.model, manifest.num_classes)
     use_convolution(model, chosen.convolution)
     validation = manifest.splits.get("validation")
     return Job(
         model=model,
         recipe=recipe,
-        header=_header(cell, model),
+        header=_header(cell, model, config),
         train=raw_cache.open_split(cell.prepared, "train", progress),
         validation=raw_cache.open_split(cell.prepared, "validation", progress) if validation else None,
         class_weights=class_weights(recipe, cell.prepared),
@@ -396,7 +404,7 @@ def _job(cell: Cell, chosen: Compute, progress: Progress) -> Job:
     )
 
 
-def _header(cell: Cell, model: nn.Module) -> WeightsHeader:
+def _header(cell: Cell, model: nn.Module, config: dict[str, Any]) -> WeightsHeader:
     manifest = cell.prepared.manifest
     return WeightsHeader(
         model=cell.recipe.model,
@@ -411,5 +419,6 @@ def _header(cell: Cell, model: nn.Module) -> WeightsHeader:
         recipe=cell.recipe,
         seed=cell.seed,
         iteration=0,
+        config=config,
         preprocess=describe_preprocess(model),
     )

@@ -22,6 +22,7 @@ __all__ = [
     "check_name",
     "explained",
     "is_offline",
+    "is_reachable",
     "repo_url",
     "shown_endpoint",
 ]
@@ -33,6 +34,7 @@ _NAME = re.compile(rf"{_PART}/{_PART}", flags=re.ASCII)
 _TRANSIENT = {408, 425, 429}
 CONFLICT = (409, 412)
 SILENCE_S = 300.0
+PATIENCE_S = 10.0
 _METADATA = "Invalid metadata in README.md."
 
 
@@ -83,6 +85,17 @@ def is_offline() -> bool:
     from huggingface_hub import constants
 
     return bool(constants.HF_HUB_OFFLINE)
+
+
+def is_reachable() -> bool:
+    """Whether the Hub answers one request at all; the client itself would ask six times, for most of a minute."""
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(f"{constants.ENDPOINT}/api/models", timeout=PATIENCE_S)
+    except _of_the_network():
+        return False
+    return True
 
 
 def api(purpose: str) -> HfApi:

@@ -11,7 +11,7 @@ from segbench.errors import CheckpointError
 from segbench.hub.connection import LOG_IN, NotFoundOnHubError, explained
 from segbench.hub.weights_repo import CONFIG_NAME, WEIGHTS_NAME
 
-__all__ = ["fetch_weights", "is_hub_address"]
+__all__ = ["fetch_weights", "is_hub_address", "split_address"]
 
 _PART = r"[A-Za-z0-9][\w.-]{0,95}"
 _ADDRESS = re.compile(rf"(?:hf:)?(?P<name>{_PART}/{_PART})(?:@(?P<revision>[\w.-][\w./-]{{0,199}}))?", flags=re.ASCII)
@@ -21,6 +21,18 @@ _MODEL = re.compile(r"[a-z0-9][a-z0-9-]*|smp:\w+/[\w.-]+", flags=re.ASCII)
 def is_hub_address(source: str) -> bool:
     """Whether ``source`` may be ``ORG/NAME``, ``ORG/NAME@REVISION``, or one of them with ``hf:`` before it."""
     return _ADDRESS.fullmatch(source) is not None
+
+
+def split_address(source: str) -> tuple[str, str | None]:
+    """``ORG/NAME`` and the revision, ``None`` where none is named.
+
+    Raises:
+        CheckpointError: ``source`` is something else.
+    """
+    found = _ADDRESS.fullmatch(source)
+    if found is None:
+        raise CheckpointError(f"'{source}' is not ORG/NAME or ORG/NAME@REVISION.")
+    return found["name"], found["revision"]
 
 
 def fetch_weights(source: str) -> Path:
@@ -35,14 +47,10 @@ def fetch_weights(source: str) -> Path:
     """
     from huggingface_hub import snapshot_download
 
-    found = _ADDRESS.fullmatch(source)
-    if found is None:
-        raise CheckpointError(f"'{source}' is not ORG/NAME or ORG/NAME@REVISION.")
+    name, revision = split_address(source)
     try:
         with explained(f"load '{source}', which is no file or folder here, from the Hub"):
-            folder = snapshot_download(
-                found["name"], revision=found["revision"], allow_patterns=[WEIGHTS_NAME, CONFIG_NAME]
-            )
+            folder = snapshot_download(name, revision=revision, allow_patterns=[WEIGHTS_NAME, CONFIG_NAME])
     except NotFoundOnHubError as error:
         raise CheckpointError(
             f"'{source}' is neither a file or a folder here nor a model repository of the Hub that can be read.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from segbench.leaderboard.grouping import grouped
+from segbench.leaderboard.starts import start_option
 from segbench.leaderboard.table import Board, Row
 from segbench.leaderboard.wording import size_text
 from segbench.recipe import list_suites
@@ -44,17 +45,18 @@ def commands(boards: Sequence[Board]) -> list[str]:
 
 def _run_commands(dataset: str, rows: Sequence[Row]) -> Iterator[str]:
     """One command for the models that ran the same recipe with the same seeds."""
-    runs = grouped(rows, lambda row: (row.record.recipe.variant, row.model))
+    runs = grouped(rows, lambda row: (row.record.recipe.variant, row.model, start_option(row.record)))
     seeds = {run: sorted({row.seed for row in same}) for run, same in runs.items()}
     suites = _suite_scales(dataset)
-    for (variant, chosen), same in sorted(grouped(seeds, lambda run: (run[0], tuple(seeds[run]))).items()):
-        models = sorted(model for _, model in same)
+    together = grouped(seeds, lambda run: (run[0], run[2], tuple(seeds[run])))
+    for (variant, start, chosen), same in sorted(together.items()):
+        models = sorted(model for _, model, _ in same)
         option = "" if chosen == (0,) else f" --seeds {','.join(map(str, chosen))}"
         if variant in suites:
             only = "".join(f" --only {model}" for model in models)
             yield f"segbench reproduce {suites[variant]} --scale {variant}{only}{option}"
         else:
-            yield f"segbench run {' '.join(models)} --dataset {dataset} --recipe {variant}{option}"
+            yield f"segbench run {' '.join(models)} --dataset {dataset} --recipe {variant}{start}{option}"
 
 
 def _suite_scales(dataset: str) -> dict[str, str]:

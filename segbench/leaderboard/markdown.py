@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from segbench.leaderboard.grouping import grouped
 from segbench.leaderboard.headings import board_title, commands
 from segbench.leaderboard.markdown_table import aligned, plain
+from segbench.leaderboard.starts import start_text, tells_start
 from segbench.leaderboard.store import result_name
 from segbench.leaderboard.table import SHORT_NAMES, Board, Row
 from segbench.leaderboard.wording import (
@@ -58,7 +59,7 @@ def _sections(board: Board) -> Iterator[str]:
     yield f"## {plain(board_title(board))}"
     yield _facts(board)
     yield f"**Protocol** `{board.protocol.name}`, version {board.protocol.version}. {protocol_text(board.protocol)}"
-    yield _table((*SCORE_COLUMNS, *_cost_columns(board), *FILE_COLUMNS), board.rows)
+    yield _table((*SCORE_COLUMNS, *_start_columns(board), *_cost_columns(board), *FILE_COLUMNS), board.rows)
     yield _legend(board)
     if board.resampling is not None:
         yield certainty_text(board.resampling)
@@ -170,6 +171,12 @@ FILE_COLUMNS: tuple[Column, ...] = (
     ("Run", _run_link),
     ("Files", _file_links),
 )
+
+
+def _start_columns(board: Board) -> tuple[Column, ...]:
+    """What each run started from, where that is to be told of any."""
+    told = any(tells_start(row.record) for row in board.rows)
+    return (("Encoder", lambda row: start_text(row.record) if told else ""),)
 
 
 def _cost_columns(board: Board) -> tuple[Column, ...]:

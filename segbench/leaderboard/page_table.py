@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from segbench.leaderboard.axis import Axis
 from segbench.leaderboard.charts import Key, chip, whisker
+from segbench.leaderboard.starts import start_text, tells_start
 from segbench.leaderboard.svg import element
 from segbench.leaderboard.table import SHORT_NAMES, Board, Row
 from segbench.leaderboard.wording import UNDEFINED, duration, millions, percent, points, rank_text
@@ -54,11 +55,19 @@ class Column:
 def page_table(board: Board, keys: Mapping[str, Key]) -> list[Column]:
     """The columns of a board that any of its rows fills."""
     rows = board.rows
+    told = any(tells_start(row.record) for row in rows)
     found = [
         _column("Rank", "Rows of one rank are tied", "rank", rows, _rank),
         _column("Model", "", "model", rows, lambda row: _model(row, rows, keys[row.run_id])),
         _column("Recipe", "", "text minor", rows, lambda row: TableCell(escape(row.recipe), row.recipe)),
         _column("Seed", "", "number minor", rows, _seed),
+        _column(
+            "Encoder",
+            "What it started from; random: He initialisation",
+            "text minor",
+            rows,
+            lambda row: _start(row, told),
+        ),
         *(_scores(rows, name, short) for name, short in SHORT_NAMES.items()),
         _column("Paper", "The paper’s mean IoU; grey where it cannot be compared", "number", rows, _paper),
         _column("Δ", "Ours minus the paper’s mean IoU, percentage points", "number", rows, _delta),
@@ -89,6 +98,11 @@ def _model(row: Row, rows: Sequence[Row], key: Key) -> TableCell:
     seed = [f"seed {row.seed}"] if len({other.seed for other in rows}) > 1 else []
     small = element("small", ", ".join([*rank, *recipe, *seed]), class_="phone")
     return TableCell(chip(key) + Markup(" ") + link + small, row.paper_name)
+
+
+def _start(row: Row, told: bool) -> TableCell:
+    text = start_text(row.record) if told else ""
+    return TableCell(escape(text), text)
 
 
 def _seed(row: Row) -> TableCell:

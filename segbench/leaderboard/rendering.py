@@ -20,7 +20,7 @@ from segbench.leaderboard.reproduction_table import (
     reproduction_to_csv,
     reproduction_to_markdown,
 )
-from segbench.leaderboard.spreadsheet import COLUMNS, to_csv
+from segbench.leaderboard.spreadsheet import COLUMNS, START_COLUMNS, to_csv
 from segbench.leaderboard.store import load_records, load_result, orphans, record_paths, tallies_under
 from segbench.leaderboard.table import Board, build_boards
 from segbench.recipe import list_suites
@@ -135,7 +135,12 @@ def _first_difference(found: str, wanted: str) -> int:
 
 def _drawn(root: Path) -> Iterator[Path]:
     """Files that begin as boards do."""
-    headers = {",".join(COLUMNS), ",".join(REPRODUCTION_COLUMNS), ",".join(PROFILE_COLUMNS)}
+    headers = {
+        ",".join(COLUMNS),
+        ",".join((*COLUMNS, *START_COLUMNS)),
+        ",".join(REPRODUCTION_COLUMNS),
+        ",".join(PROFILE_COLUMNS),
+    }
     for path in sorted(root.glob("*.*")):
         if path.suffix in (".md", ".csv") and path.is_file():
             with path.open(encoding="utf-8", errors="replace") as file:

@@ -6,11 +6,12 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
+from segbench.leaderboard.starts import tells_start
 from segbench.leaderboard.table import Board, Row
 from segbench.metrics.statistics import LEVEL
 from segbench.record import SCORE_NAMES
 
-__all__ = ["COLUMNS", "Value", "row_values", "to_csv"]
+__all__ = ["COLUMNS", "START_COLUMNS", "Value", "row_values", "to_csv"]
 
 # Readers of CSV take the word null for a missing value.
 ABSENT = {"null": "undefined", "zero": "zero", "one": "one"}
@@ -25,11 +26,13 @@ def to_csv(boards: Board | Iterable[Board]) -> str:
         Text with ``\\n`` line ends; empty where there is no row.
     """
     chosen = [boards] if isinstance(boards, Board) else list(boards)
-    rows = [row_values(board, row) for board in chosen for row in board.rows]
+    # Tables of runs that all began at random are older than the columns that say so.
+    told = any(tells_start(row.record) for board in chosen for row in board.rows)
+    rows = [row_values(board, row) | (_start_values(row) if told else {}) for board in chosen for row in board.rows]
     if not rows:
         return ""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, (*COLUMNS, *START_COLUMNS) if told else COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -38,6 +41,10 @@ def to_csv(boards: Board | Iterable[Board]) -> str:
 def row_values(board: Board, row: Row) -> dict[str, Value]:
     """What the CSV holds of a row, by column; a column that is left out is empty."""
     return {**_board_values(board), **_row_values(row), **_certainty_values(board, row), **_cost_values(board, row)}
+
+
+def _start_values(row: Row) -> dict[str, Value]:
+    return {"encoder_weights": row.record.encoder_weights, "initial_weights": row.record.initial_weights}
 
 
 def _board_values(board: Board) -> dict[str, Value]:
@@ -147,3 +154,6 @@ COLUMNS = (
     *("created", "cell_id", "run_id", "weights_sha256"),
 )
 """Names of the columns, in order."""
+
+START_COLUMNS = ("encoder_weights", "initial_weights")
+"""Further columns, where runs started from weights or recipes ask for some."""

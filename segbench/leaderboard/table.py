@@ -10,6 +10,7 @@ from segbench.errors import RecordError
 from segbench.leaderboard.certainty import Place, certainty
 from segbench.leaderboard.costs import Cost, Costs, join_profiles
 from segbench.leaderboard.grouping import grouped
+from segbench.leaderboard.starts import start_notes, start_text
 from segbench.leaderboard.wording import percent
 from segbench.metrics.resampling import Resampling
 from segbench.metrics.statistics import seed_spread
@@ -180,7 +181,13 @@ def _board(records: Sequence[RunRecord], everything: Sequence[RunRecord]) -> Boa
         num_images=first.scores.num_images,
         num_pixels=first.scores.num_pixels,
         rows=rows,
-        notes=(*_paper_notes(rows), *_seed_notes(rows), *_replicate_notes(rows), *_partial_notes(first, everything)),
+        notes=(
+            *_paper_notes(rows),
+            *start_notes((row.label, row.record) for row in rows),
+            *_seed_notes(rows),
+            *_replicate_notes(rows),
+            *_partial_notes(first, everything),
+        ),
     )
 
 
@@ -264,10 +271,11 @@ def _settings(prefix: str, section: Mapping[str, Any]) -> Iterable[tuple[str, st
 
 
 def _labels(records: Sequence[RunRecord], recipes: Mapping[str, str]) -> dict[str, str]:
-    """A name by run id: the model's, with recipe, seed and run id as far as they are needed to tell rows apart."""
+    """A name by run id: the model's, with recipe, start, seed and run id as far as they tell rows apart."""
     labels = {record.run_id: record.paper_name for record in records}
     for more in (
         {record.run_id: recipes[record.run_id] for record in records},
+        {record.run_id: f"encoder {start_text(record)}" for record in records},
         {record.run_id: f"seed {record.seed}" for record in records},
         {record.run_id: f"run {record.run_id}" for record in records},
     ):
@@ -319,7 +327,7 @@ def _paper_note(labels: Sequence[str], paper: Comparison) -> str:
 
 def _seed_notes(rows: Sequence[Row]) -> list[str]:
     """The spread over trainings of one recipe, of which each seed counts once."""
-    recipes = grouped(rows, lambda row: (row.paper_name, row.model, row.recipe, row.record.encoder_weights))
+    recipes = grouped(rows, lambda row: (row.paper_name, row.model, row.recipe, start_text(row.record)))
     firsts = [[row for row in same if row.replicate[0] == 1] for same in recipes.values()]
     return [_seed_note(sorted(runs, key=lambda row: row.seed)) for runs in firsts if len(runs) > 1]
 
