@@ -288,12 +288,43 @@ def test_a_weights_header_is_json_both_ways() -> None:
 # --- ids -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_cells_id_follows_from_recipe_data_seed_and_encoder() -> None:
-    def identified(fingerprint: str = "f", seed: int = 0, encoder: str = "random") -> str:
-        return cell_id(Recipe.model_validate(RECIPE.model_dump()), fingerprint, seed, encoder)
+def test_a_cells_id_follows_from_recipe_data_seed_and_start() -> None:
+    def identified(fingerprint: str = "f", seed: int = 0, encoder: str = "random", initial: str | None = None) -> str:
+        return cell_id(Recipe.model_validate(RECIPE.model_dump()), fingerprint, seed, encoder, initial)
 
     assert identified() == identified()
-    assert len({identified(), identified("e"), identified(seed=1), identified(encoder="ab" * 32)}) == 4
+    others = [identified("e"), identified(seed=1), identified(encoder="ab" * 32), identified(initial="ab" * 32)]
+    assert len({identified(), *others}) == 5
+
+
+def test_where_an_encoder_would_come_from_is_in_no_id() -> None:
+    asking = RECIPE.model_copy(update={"encoder": "lab/vgg16"})
+    assert cell_id(asking, "f", 0) == cell_id(RECIPE, "f", 0)
+    assert Recipe.model_validate(asking.model_dump(mode="json")) == asking
+    for wrong in ("vgg16", "/tmp/vgg16.pth", "lab/vgg16;rm", "../vgg16"):
+        with pytest.raises(ValidationError):
+            Recipe.model_validate({**RECIPE.model_dump(), "encoder": wrong})
+
+
+def test_weights_from_elsewhere_say_so_and_trained_ones_say_nothing_of_it() -> None:
+    values = {
+        "model": "segnet-basic",
+        "num_classes": 1,
+        "class_names": ["sky"],
+        "palette": [(1, 2, 3)],
+        "ignore_index": 255,
+        "dataset": "toy",
+        "dataset_variant": "small",
+        "dataset_fingerprint": "f",
+        "input_size": None,
+        "seed": 0,
+        "iteration": 1,
+    }
+    trained = WeightsHeader.model_validate(values | {"recipe": RECIPE})
+    origin = {"kind": "caffe", "weights_sha256": "a", "definition_sha256": "b", "licence": "c"}
+    imported = WeightsHeader.model_validate(values | {"recipe": None, "origin": origin})
+    assert trained.label == RECIPE.label and "origin" not in trained.model_dump(mode="json")
+    assert imported.label == "segnet-basic (imported)" and imported.model_dump(mode="json")["origin"] == origin
 
 
 def test_a_runs_id_follows_from_cell_weights_and_protocol() -> None:

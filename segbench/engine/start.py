@@ -55,6 +55,11 @@ class Start:
     initial_weights: str | None = None
     repository: str | None = None
 
+    @property
+    def source(self) -> str:
+        """What people call the encoder's weights."""
+        return self.repository or f"{self.encoder}"
+
 
 HE = Start()
 
@@ -114,7 +119,7 @@ def build_start(start: Start, model: str, num_classes: int) -> tuple[nn.Module, 
     naming = _naming(start.encoder)
     config = input_of(naming)
     network = _created(model, num_classes, config, start.encoder)
-    fill_encoder(find_encoder(network, model), _tensors(start.encoder), naming, f"{start.encoder}")
+    fill_encoder(find_encoder(network, model), _tensors(start.encoder, start.source), naming, start.source)
     return network, config
 
 
@@ -149,7 +154,7 @@ def _checked(start: Start, recipe: Recipe) -> Start:
     """Tries the weights on a network without memory."""
     if start.encoder is not None:
         encoder = find_encoder(_described(recipe.model, 2, {}, start.encoder), recipe.model)
-        fill_encoder(encoder, _tensors(start.encoder), _naming(start.encoder), f"{start.encoder}")
+        fill_encoder(encoder, _tensors(start.encoder, start.source), _naming(start.encoder), start.source)
     return start
 
 
@@ -157,7 +162,7 @@ def _naming(path: Path) -> Naming:
     return "caffe" if path.suffix == ".caffemodel" else "torchvision"
 
 
-def _tensors(path: Path) -> Mapping[str, Tensor]:
+def _tensors(path: Path, where: str) -> Mapping[str, Tensor]:
     """The tensors of a file by name; nothing in it is run."""
     if path.suffix == ".caffemodel":
         parts = ("weight", "bias")
@@ -170,9 +175,10 @@ def _tensors(path: Path) -> Mapping[str, Tensor]:
     try:
         found = read(path)
     except Exception as error:
-        reason = " ".join(f"{error}".split())[:160]
+        # What torch says would have people run whatever the file holds.
         raise CheckpointError(
-            f"{path} holds no tensors that can be read ({type(error).__name__}: {reason})."
+            f"{where} holds no tensors that can be read ({type(error).__name__}); nothing in a file is run.",
+            "Give a state dict as .safetensors or .pth, or a .caffemodel.",
         ) from error
     return {name: value for name, value in found.items() if isinstance(value, Tensor)}
 

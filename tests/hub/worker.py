@@ -63,6 +63,18 @@ def load(source: str) -> list[float]:
     return [float(value) for value in logits.flatten()[::97]]
 
 
+def start(recipe: str, encoder: str | None = None, *, cached: bool = False) -> dict[str, Any]:
+    """What a run of a recipe file starts from, and its cell."""
+    from segbench.engine.pipeline import find_cell
+    from segbench.engine.start import find_starts
+    from segbench.recipe import load_recipe
+
+    read = load_recipe(Path(recipe))
+    (found,) = find_starts([read], encoder, cached=cached, progress=Told())
+    cell = find_cell(read, 0, Path(), start=found)
+    return {"encoder_weights": found.encoder_weights, "cell_id": cell.cell_id, "encoder": cell.recipe.encoder}
+
+
 class Told(Silent):
     """Prints messages."""
 
@@ -77,7 +89,7 @@ def command(arguments: list[str]) -> None:
     main(arguments)
 
 
-JOBS: dict[str, Callable[..., Any]] = {"publish": publish, "load": load, "command": command}
+JOBS: dict[str, Callable[..., Any]] = {"publish": publish, "load": load, "start": start, "command": command}
 
 
 def ended(job: dict[str, Any]) -> dict[str, Any]:
