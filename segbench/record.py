@@ -228,7 +228,7 @@ class Origin(Strict):
         kind: What they were read from.
         weights_sha256: Of the file of weights.
         definition_sha256: Of the file that defines the network.
-        licence: The terms that the weights' owner states.
+        licence: The terms under which the authors of SegNet published theirs; other people's have their own.
     """
 
     kind: Literal["caffe"]

@@ -24,7 +24,7 @@ from segbench.engine.checkpoint import save_weights
 from segbench.errors import CheckpointError, UsageError
 from segbench.models import create_model
 from segbench.models.blocks import describe_preprocess
-from segbench.models.caffe_import import fill, network_of
+from segbench.models.caffe_import import check_weights, fill, network_of
 from segbench.models.caffe_network import CaffeNetwork, read_network
 from segbench.models.caffe_weights import read_caffemodel
 from segbench.record import Origin, WeightsHeader
@@ -79,10 +79,11 @@ def import_caffe(definition: Path, weights: Path, target: Path, dataset: str | N
     network, blobs = read_network(definition), read_caffemodel(weights)
     outputs = network.convolutions[-1].outputs
     classes = _classes(outputs, dataset, weights)
-    model_name, config = network_of(network, f"{definition}")
+    what, dropped = (f"{definition}", f"{weights}"), outputs - len(classes.names)
+    check_weights(network, blobs, what)
+    model_name, config = network_of(network, what[0])
     model = create_model(model_name, len(classes.names), **config)
-    dropped = outputs - len(classes.names)
-    fill(model, network, blobs, (f"{definition}", f"{weights}"), dropped)
+    fill(model, network, blobs, what, dropped)
     origin = Origin(
         kind="caffe", weights_sha256=_sha256(weights), definition_sha256=_sha256(definition), licence=LICENCE
     )

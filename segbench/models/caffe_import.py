@@ -29,7 +29,7 @@ from segbench.models.caffe_network import CaffeNetwork, Step, StepKind
 from segbench.models.caffe_weights import Blobs
 from segbench.models.encoder_decoder import EncoderDecoder
 
-__all__ = ["Place", "fill", "network_of", "places"]
+__all__ = ["Place", "check_weights", "fill", "network_of", "places"]
 
 BASIC_POOLINGS, VGG_POOLINGS = 4, 5
 VGG_CONVOLUTIONS = 26
@@ -124,6 +124,37 @@ def _parts(module: nn.Module) -> Iterator[Place]:
             yield Place(kind, part)
 
 
+def check_weights(network: CaffeNetwork, weights: Mapping[str, Blobs], what: tuple[str, str]) -> None:
+    """Holds weights against their definition, before a network of the size that it states is made.
+
+    Args:
+        what: The files of definition and weights, for the errors.
+
+    Raises:
+        CheckpointError: A layer's weights are missing or left over, or a convolution's have another shape.
+    """
+    _check_names(network, weights, what)
+    inputs = 3
+    for step in network.convolutions:
+        blobs, where = weights[step.name], f"{what[1]}: layer '{step.name}'"
+        if len(blobs) != 1 + step.biased:
+            raise CheckpointError(f"{where} holds {len(blobs)} blobs where {1 + step.biased} belong.")
+        _check_shape(blobs[0], (step.outputs, inputs, step.kernel, step.kernel), where)
+        inputs = step.outputs
+
+
+def _check_names(network: CaffeNetwork, weights: Mapping[str, Blobs], what: tuple[str, str]) -> None:
+    wanted = [step.name for step in network.steps if step.kind in ("convolution", "bn")]
+    missing = [name for name in wanted if name not in weights]
+    strange = [name for name in weights if name not in wanted]
+    twice = len(wanted) - len(set(wanted))
+    if missing or strange or twice:
+        problem = f"lacks the weights of {_listed(missing)}" if missing else f"holds weights of {_listed(strange)} too"
+        if twice:
+            problem = f"cannot be told apart: {twice} layers of {what[0]} share their name with another"
+        raise CheckpointError(f"{what[1]} {problem}.", f"Does {what[0]} define these weights?")
+
+
 def fill(
     model: nn.Module, network: CaffeNetwork, weights: Mapping[str, Blobs], what: tuple[str, str], dropped: int = 0
 ) -> None:
@@ -131,12 +162,12 @@ def fill(
 
     Args:
         model: What :func:`network_of` named, with ``dropped`` outputs fewer.
-        weights: Blobs by layer.
+        weights: Blobs by layer, which :func:`check_weights` passed.
         what: The files of definition and weights, for the errors.
         dropped: So many of the first outputs are left out.
 
     Raises:
-        CheckpointError: A step differs, or a layer's weights are missing, left over or of another shape.
+        CheckpointError: A step differs, or a bias or a batch normalisation has another length.
     """
     steps = _without_outputs(network, dropped)
     for step, place in zip_longest(steps, ours := places(model)):
@@ -144,7 +175,6 @@ def fill(
             found = "ends" if step is None else f"has {step}"
             wanted = "nothing more belongs" if place is None else f"{place} belongs"
             raise CheckpointError(f"{what[0]} {found} where {wanted}.", ANOTHER)
-    _check_names(steps, weights, what)
     classifier = network.convolutions[-1].name
     with torch.no_grad():
         for step, place in zip(steps, ours, strict=True):
@@ -166,18 +196,6 @@ def _without_outputs(network: CaffeNetwork, dropped: int) -> list[Step]:
     return [replace(step, outputs=step.outputs - dropped) if step is last else step for step in network.steps]
 
 
-def _check_names(steps: list[Step], weights: Mapping[str, Blobs], what: tuple[str, str]) -> None:
-    wanted = [step.name for step in steps if step.kind in ("convolution", "bn")]
-    missing = [name for name in wanted if name not in weights]
-    strange = [name for name in weights if name not in wanted]
-    twice = len(wanted) - len(set(wanted))
-    if missing or strange or twice:
-        problem = f"lacks the weights of {_listed(missing)}" if missing else f"holds weights of {_listed(strange)} too"
-        if twice:
-            problem = f"cannot be told apart: {twice} layers of {what[0]} share their name with another"
-        raise CheckpointError(f"{what[1]} {problem}.", f"Does {what[0]} define these weights?")
-
-
 def _listed(names: list[str]) -> str:
     shown = ", ".join(f"'{name}'" for name in names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
@@ -190,9 +208,6 @@ def _cut(blob: NDArray[np.float32], dropped: int) -> NDArray[np.float32]:
 
 def _fill_convolution(convolution: nn.Conv2d, step: Step, blobs: Blobs, where: str) -> None:
     assert convolution.bias is not None
-    if len(blobs) != 1 + step.biased:
-        raise CheckpointError(f"{where} holds {len(blobs)} blobs where {1 + step.biased} belong.")
-    _check_shape(blobs[0], tuple(convolution.weight.shape), where)
     convolution.weight.copy_(torch.from_numpy(blobs[0].copy()))
     convolution.bias.zero_()
     if step.biased:

@@ -28,7 +28,7 @@ def files(home: Path) -> tuple[str, str]:
 def test_what_it_says(segbench: Segbench, files: tuple[str, str]) -> None:
     code, out, err = segbench("import-caffe", *files)
     assert (code, err) == (0, "")
-    assert "runs/imported/net/weights.safetensors" in out and "segnet-basic {'width': 4}, input 39x46" in out
+    assert "runs/imported/net/weights.safetensors" in out and "segnet-basic, width 4, input 39x46" in out
     assert "RGB (Caffe's BGR was turned round in the first convolution) in 0..255" in out
     assert "local response normalisation [5, 0.0001, 0.75]" in out and "CC-BY-NC-4.0: not for commercial use" in out
     assert "ids 0 to 10 in the release's order: Sky, Building, Pole" in out and "as camvid 360x480-11\n" in out

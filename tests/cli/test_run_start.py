@@ -33,7 +33,6 @@ dataset_variant = "small"
 iterations = 1
 batch_size = 1
 lr = 0.001
-precision = "fp32"
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -263,7 +264,12 @@ PLAIN = release.prototxt(release.basic(11, width=4), SIZE)
         (
             "num_output: 4",
             "num_output: 5",
-            "has 'conv2' (convolution of 7x7 to 4) where a convolution of 7x7 to 5 belongs",
+            "'conv1' holds values of shape 4x3x7x7 where 5x3x7x7 belongs",
+        ),
+        (
+            "num_output: 4",
+            f"num_output: {10**15}",
+            "'conv1' holds values of shape 4x3x7x7 where 1000000000000000x3x7x7",
         ),
         ("num_output: 4", "num_output: four", "'num_output' (in what begins in line"),
         ('name: "conv1_bn"', 'name: "conv1"', "share their name with another"),
@@ -282,6 +288,20 @@ def test_definitions_that_cannot_be_imported_are_one_line(tmp_path: Path, old: s
 def test_a_definition_that_never_ends_is_one_line(tmp_path: Path) -> None:
     assert "nothing deeper than" in refused(tmp_path, definition="layer { " * 10_000)
     assert "it has no convolution" in refused(tmp_path, definition="")
+
+
+def test_a_chain_that_is_no_network_of_ours_is_one_line(tmp_path: Path) -> None:
+    layers = release.basic(11, width=4)
+    for place, line in (("relu_conv2", "has 'pool2' (pooling) where relu belongs"), ("norm", "where lrn belongs")):
+        files = written(tmp_path, [layer for layer in layers if layer.name != place])
+        with pytest.raises(SegbenchError, match=re.escape(line)):
+            import_caffe(*files, tmp_path / "w.safetensors")
+    shallow = [layer for layer in layers if layer.level != 4]
+    with pytest.raises(SegbenchError, match="has 3 poolings; SegNet-Basic has 4 and SegNet 5"):
+        import_caffe(*written(tmp_path, shallow), tmp_path / "w.safetensors")
+    unequal = release.basic(11, width=4)[:-1] + release.segnet(11)[-1:]
+    with pytest.raises(SegbenchError, match="where a convolution of 1x1 to 11 belongs"):
+        import_caffe(*written(tmp_path, unequal), tmp_path / "w.safetensors")
 
 
 def test_missing_files_are_one_line(tmp_path: Path) -> None:
