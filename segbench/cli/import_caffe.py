@@ -75,9 +75,10 @@ def _lines(imported: Imported) -> list[str]:
     assert origin is not None
     size = "its images' own size" if header.input_size is None else "{}x{}".format(*header.input_size)
     first = f"output 0 (void) of {header.num_classes + 1} is left out; " if imported.dropped else ""
+    network = ", ".join([header.model, *(f"{name} {value}" for name, value in header.config.items())])
     return [
         f"Weights  {imported.path}",
-        f"Network  {', '.join([header.model, *(f'{name} {value}' for name, value in header.config.items())])}, input {size}",
+        f"Network  {network}, input {size}",
         f"Input    {_input(header.preprocess)}; batch normalisation with the statistics folded in",
         f"Classes  {first}ids 0 to {header.num_classes - 1} in the release's order: {', '.join(header.class_names)}",
         f"         as {header.dataset} {header.dataset_variant}{_use(header.dataset_variant)}",

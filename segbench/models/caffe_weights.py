@@ -97,7 +97,7 @@ def _blob(message: memoryview, what: str) -> NDArray[np.float32]:
 
 def _shape(message: memoryview) -> Iterator[int]:
     old = dict.fromkeys(OLD_DIMENSIONS, 0)
-    for field in fields(message):
+    for field in fields(message, but=(DATA, DOUBLE_DATA)):
         if field.number == SHAPE:
             yield from whole_numbers(field.message, DIMENSION)
             return

@@ -18,6 +18,7 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 SIZES = {FIXED64: 8, FIXED32: 4}
 FLOAT_OF = {FIXED64: "<f8", FIXED32: "<f4"}
 LONGEST_VARINT = 10
+FIRST_LOOK = 64
 
 
 class MalformedError(ValueError):
@@ -71,8 +72,11 @@ class Field(NamedTuple):
         return self.value
 
 
-def fields(message: memoryview) -> Iterator[Field]:
+def fields(message: memoryview, *, but: tuple[int, ...] = ()) -> Iterator[Field]:
     """The fields of a message in their order.
+
+    Args:
+        but: Numbers of fields that hold floats and are passed over, a million of them in one step.
 
     Raises:
         MalformedError: A field reaches beyond the end, or has a wire type that is not used any more.
@@ -80,8 +84,11 @@ def fields(message: memoryview) -> Iterator[Field]:
     position = 0
     while position < len(message):
         field = _field(message, position)
-        yield field
         position = field.end
+        if field.number not in but:
+            yield field
+        elif field.kind in SIZES:
+            position = _after_run(message, field)
 
 
 def floats(message: memoryview, numbers: tuple[int, ...]) -> NDArray[np.float32]:
@@ -103,9 +110,8 @@ def floats(message: memoryview, numbers: tuple[int, ...]) -> NDArray[np.float32]
         if field.kind == BYTES:
             parts.append(_packed(field, message))
         else:
-            values = _run(message, field)
-            position = field.start + len(values) * (field.end - field.start)
-            parts.append(values)
+            position = _after_run(message, field)
+            parts.append(_run(message[field.start : position], field))
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
@@ -161,13 +167,25 @@ DOUBLE_DATA = 8
 """``double_data`` of a blob."""
 
 
-def _run(message: memoryview, first: Field) -> NDArray[np.float32]:
-    """The values of fields that follow each other with the same tag: one read in place of millions."""
+def _after_run(message: memoryview, first: Field) -> int:
+    """Where the fields of one value that follow each other with the same tag end: one look in place of millions."""
     if first.kind not in SIZES:
         raise MalformedError(f"field {first.number} at byte {first.start} holds no floats")
-    size = first.end - first.start
-    count = (len(message) - first.start) // size if first.content - first.start == 1 else 1
-    rows = np.frombuffer(message, np.uint8, count * size, first.start).reshape(count, size)
-    others = np.flatnonzero(rows[:, 0] != rows[0, 0])
-    values = rows[: others[0] if len(others) else count, first.content - first.start :]
-    return np.ascontiguousarray(values).view(FLOAT_OF[first.kind])[:, 0].astype(np.float32)
+    size, end, look = first.end - first.start, first.end, FIRST_LOOK
+    while first.content - first.start == 1 and end < len(message):
+        count = min(look, (len(message) - end) // size)
+        tags = np.frombuffer(message, np.uint8, count * size, end)[::size]
+        others = np.flatnonzero(tags != message[first.start])
+        end += size * (int(others[0]) if len(others) else count)
+        # Looking ever further keeps the work in proportion to what is found.
+        look *= 2
+        if len(others) or count < look // 2:
+            break
+    return end
+
+
+def _run(message: memoryview, first: Field) -> NDArray[np.float32]:
+    """The values of such fields, which are all of ``message``."""
+    rows = np.frombuffer(message, np.uint8).reshape(-1, first.end - first.start)
+    values = np.ascontiguousarray(rows[:, first.content - first.start :])
+    return values.view(FLOAT_OF[first.kind])[:, 0].astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -223,6 +224,17 @@ def one_blob(blob: bytes) -> bytes:
 )
 def test_blobs_that_lie_are_one_line(tmp_path: Path, blob: bytes, line: str) -> None:
     assert line in refused(tmp_path, weights=one_blob(blob))
+
+
+def test_floats_between_other_fields_take_time_in_proportion(tmp_path: Path) -> None:
+    """Each float alone: were all that follows looked through for each, this would take minutes."""
+    count = 200_000
+    alone = release.fixed(5, b"\0\0\x80?") + release.number(15, 1)
+    began = time.monotonic()
+    line = refused(
+        tmp_path, weights=one_blob(release.block(7, release.block(1, release.varint(count))) + alone * count)
+    )
+    assert "lacks the weights of" in line and time.monotonic() - began < 20
 
 
 def changed(name: str, *blobs: NDArray[Any]) -> bytes:
