@@ -4,7 +4,8 @@
 ReLU follow all but the classifier.
 
 Input: BGR in 0..255 without mean or local normalisation, as the released prototxt has it. Its scale does not matter:
-batch normalisation follows the first convolution and takes it out again.
+batch normalisation follows the first convolution and takes it out again. With an encoder from ImageNet weights the
+input is what those were trained on (see :mod:`~segbench.models.vgg_weights`).
 
 What differs from the release: BN has epsilon 1e-5 (1e-9 there). The paper's section 4 adds dropout to deeper levels of
 all networks that it compares; the released SegNet has none, and neither has this one (``bayesian-segnet`` has).
