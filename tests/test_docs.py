@@ -45,7 +45,7 @@ def test_ci_starts_from_nothing_and_ends_with_the_tests() -> None:
     assert re.findall(r"-m '([^']+)'", script) == ["not gpu and not network"]
 
 
-@pytest.mark.parametrize("verb", sorted(set(re.findall(r"(?:`|^)segbench ([a-z]+)", README, flags=re.MULTILINE))))
+@pytest.mark.parametrize("verb", sorted(set(re.findall(r"(?:`|^)segbench ([a-z-]+)", README, flags=re.MULTILINE))))
 def test_every_command_that_readme_names_exists(verb: str) -> None:
     import typer
 

@@ -20,9 +20,9 @@ SUFFIX = ".safetensors"
 
 def import_release(
     definition: Annotated[
-        Path, typer.Argument(metavar="NET.prototxt", help="The definition with which the network is tested.")
+        Path, typer.Argument(metavar="PROTOTXT", help="The definition with which the network is tested.")
     ],
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS.caffemodel", help="Its trained weights.")],
+    weights: Annotated[Path, typer.Argument(metavar="CAFFEMODEL", help="Its trained weights.")],
     out: Annotated[
         Path | None,
         typer.Option(
