@@ -30,6 +30,8 @@ def cell_values(cell: Cell, state: str) -> dict[str, Any]:
         "dataset": cell.recipe.dataset,
         "dataset_variant": cell.recipe.dataset_variant,
         "seed": cell.seed,
+        "encoder_weights": cell.start.encoder_weights,
+        "initial_weights": cell.start.initial_weights,
         "folder": str(cell.folder),
         "state": state,
     }

@@ -60,6 +60,15 @@ def test_recipe_and_seed_are_named_where_they_differ() -> None:
     assert [row[0] for row in texts(run_table(records))] == ["segnet-basic default seed 0", "segnet-basic half seed 1"]
 
 
+def test_what_a_run_started_from_is_told_where_there_is_something_to_tell() -> None:
+    asking = examples.RECIPE.model_copy(update={"encoder": "lab/vgg16"})
+    random = examples.named(0.4, recipe=asking)
+    from_weights = examples.named(0.5, recipe=asking, encoder_weights="ab" * 32, run_id="1" * 12)
+    assert run_table([random]).title == "Toy small, test at 30×41, recipe default, encoder: random"
+    names = [row[0] for row in texts(run_table([random, from_weights]))]
+    assert names == ["segnet-basic encoder random", "segnet-basic encoder abababab"]
+
+
 def test_runs_keep_their_order_and_boards_begin_with_the_best() -> None:
     records = [examples.named(0.4, model="fcn-basic"), examples.named(0.5)]
     assert [row[0] for row in texts(run_table(records))] == ["fcn-basic", "segnet-basic"]
