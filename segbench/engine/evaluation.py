@@ -99,7 +99,7 @@ def score_split(
     team: Team = ALONE,
     processes: int | None = None,
 ) -> Scores:
-    """Scores every image of a split; neither team nor processes change anything in the scores and the tallies.
+    """Scores every image of a split; neither team nor processes change a bit of scores and tallies (at equal threads).
 
     The processes of a team share the batches that one process by itself makes, so that an image is predicted beside the
     same others; ``scorer`` has all tallies at the leader, and the scores are everywhere.

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from segbench.errors import ProcessLostError, SegbenchError, UsageError
 from segbench.launch import local
@@ -117,6 +117,7 @@ class _Crew:
     error: str = ""
     deadline: float | None = None
     killed: bool = False
+    orphaned: bool = False
     _text: bytes = b""
 
     @property
@@ -133,7 +134,8 @@ class _Crew:
         for rank in running:
             if rank.descriptor in ready and not rank.gone:
                 self._gone(rank)
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        self.orphaned |= not self.killed and (self.torchrun.poll() or 0) < 0
+        if self.orphaned or (self.deadline is not None and time.monotonic() > self.deadline):
             self.kill()
         return open_still and not (self.killed and all(rank.gone for rank in self.ranks.values()))
 
@@ -155,16 +157,10 @@ class _Crew:
 
     def result(self, log: Path) -> tuple[Done, bool]:
         """What the first process said at its end."""
-        if self.lost is not None:
-            raise ProcessLostError(
-                f"Process {self.lost.pid} (rank {self.lost.number} of {self.size}) was killed, and the others were "
-                "ended with it.",
-                f"The same command goes on from the last checkpoint. Log: {log}",
-            )
         leader = self.ranks.get(0)
         said = leader.ended if leader is not None else None
-        if self.error or said is None or "record" not in said:
-            raise _failure(self.error, self.torchrun.returncode, log)
+        if said is None or "record" not in said:
+            self._explain(log)
         return Done(said["run_id"], said["record"], said["pictures"]), said["fresh"]
 
     def close(self) -> None:
@@ -175,6 +171,17 @@ class _Crew:
             if not rank.gone:
                 os.close(rank.descriptor)
         self.replay.close()
+
+    def _explain(self, log: Path) -> NoReturn:
+        hint = f"The same command goes on from the last checkpoint. Log: {log}"
+        if self.lost is not None:
+            who = f"Process {self.lost.pid} (rank {self.lost.number} of {self.size})"
+            raise ProcessLostError(f"{who} was killed, and the others were ended with it.", hint)
+        if not self.error and self.orphaned:
+            raise ProcessLostError(
+                f"torchrun (process {self.torchrun.pid}) was killed, and its processes were ended.", hint
+            )
+        raise _failure(self.error, self.torchrun.returncode, log)
 
     # --- what they say -----------------------------------------------------------------------------------------------
 
@@ -227,7 +234,7 @@ class _Crew:
 
     def _lose(self, rank: _Rank) -> None:
         """The first that ends without a word was killed; those after it were ended because of it."""
-        if self.lost is None and not self.error:
+        if self.lost is None and not self.error and not self.orphaned:
             self.lost = rank
         self.kill()
 

@@ -53,6 +53,10 @@ def main() -> int:
     actions = sys.argv[-1].split(",")
     assert sys.argv[sys.argv.index("--nproc-per-node") + 1] == f"{len(actions)}"
     command = [sys.executable, "-m", "tests.launch.fake_torchrun", sys.argv[-1]]
+    if actions[0] == "orphaned":
+        subprocess.Popen([*command[:-1], "hangs"], env=os.environ | {"RANK": "0"})
+        time.sleep(0.5)
+        os.kill(os.getpid(), 9)
     team = [subprocess.Popen(command, env=os.environ | {"RANK": f"{number}"}) for number in range(len(actions))]
     while all(process.poll() in (None, 0) for process in team) and any(process.poll() is None for process in team):
         time.sleep(0.02)

@@ -106,6 +106,14 @@ def test_a_failure_says_why_and_keeps_what_was_printed(
 
 
 @pytest.mark.usefixtures("fake")
+def test_processes_do_not_outlive_torchrun(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(ProcessLostError, match=r"^torchrun \(process \d+\) was killed, and its processes were ended\."):
+        run(tmp_path, "orphaned")
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.usefixtures("fake")
 def test_an_end_without_a_result_is_no_success(tmp_path: Path) -> None:
     with pytest.raises(SegbenchError, match="was killed"):
         run(tmp_path, "leaves,leaves")
