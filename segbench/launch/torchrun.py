@@ -134,6 +134,9 @@ class _Crew:
         for rank in running:
             if rank.descriptor in ready and not rank.gone:
                 self._gone(rank)
+        for rank in self.ranks.values():
+            if rank.gone and rank.ended is None:
+                self._lose(rank)
         self.orphaned |= not self.killed and (self.torchrun.poll() or 0) < 0
         if self.orphaned or (self.deadline is not None and time.monotonic() > self.deadline):
             self.kill()
@@ -218,19 +221,16 @@ class _Crew:
 
     def _began(self, number: int, pid: int) -> None:
         try:
-            descriptor = os.pidfd_open(pid)
+            self.ranks[number] = _Rank(number, pid, os.pidfd_open(pid))
         except ProcessLookupError:
-            self._lose(_Rank(number, pid, -1, gone=True))
-            return
-        self.ranks[number] = _Rank(number, pid, descriptor)
+            # It has ended already; what it said of that comes next.
+            self.ranks[number] = _Rank(number, pid, -1, gone=True)
 
     def _gone(self, rank: _Rank) -> None:
         # What it said before it ended is in the pipe by now.
         self._read()
         rank.gone = True
         os.close(rank.descriptor)
-        if rank.ended is None:
-            self._lose(rank)
 
     def _lose(self, rank: _Rank) -> None:
         """The first that ends without a word was killed; those after it were ended because of it."""

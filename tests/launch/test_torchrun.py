@@ -114,6 +114,20 @@ def test_processes_do_not_outlive_torchrun(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize(("actions", "text"), [("fails,fails", "It is broken."), ("leaves,leaves", "was killed")])
+def test_processes_that_ended_before_they_were_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actions: str, text: str
+) -> None:
+    def gone(pid: int) -> int:
+        until(lambda: start_time(pid) is None)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "pidfd_open", gone)
+    with pytest.raises(SegbenchError, match=text):
+        run(tmp_path, actions)
+
+
+@pytest.mark.usefixtures("fake")
 def test_an_end_without_a_result_is_no_success(tmp_path: Path) -> None:
     with pytest.raises(SegbenchError, match="was killed"):
         run(tmp_path, "leaves,leaves")
