@@ -32,7 +32,8 @@ def profiled(name: str = "segnet-basic", **changes: Any) -> ProfileRecord:
 @pytest.mark.parametrize("name", list(MODELS))
 def test_every_network_has_a_profile_and_keeps_the_laws(name: str) -> None:
     side = MODELS[name].min_size
-    record = profiled(name, size=(side, side + 32), rounds=3)
+    # What a decoder keeps at least is counted with maps in float32.
+    record = profiled(name, size=(side, side + 32), rounds=3, precision="fp32")
     found = record.profile
     for timing in (found.forward, found.training_forward, found.backward):
         assert 0 < timing.p50_ms <= timing.p95_ms
