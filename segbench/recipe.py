@@ -64,7 +64,9 @@ class Training(Section):
     lr: Annotated[float, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "poly"] = "constant"
+    """``cosine`` and ``poly`` end at zero; ``poly`` is (1 - step / steps) ** poly_power."""
+    poly_power: Annotated[float, Field(gt=0)] = 0.9
     warmup_iterations: Annotated[int, Field(ge=0)] = 0
     upsampling_lr_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Learning rate of transposed convolutions as a share of ``lr`` (Caffe's ``lr_mult``)."""
@@ -100,12 +102,34 @@ class Loss(Section):
     class_weights: Literal["median-frequency", "published", "none"] = "median-frequency"
     normalisation: Literal["pixels", "weights"] = "pixels"
     """Divisor: the count of labelled pixels (Caffe) or the sum of their weights (torch)."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target that all classes divide among themselves."""
+
+
+Strength = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Augmentation(Section):
-    """Random changes of training images."""
+    """Random changes of training images, in the order of the keys but for the flip, which precedes the colours."""
 
     flip: bool = False
+    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(le=16)]] | None = None
+    """Least and greatest factor of the size, drawn uniformly in its logarithm."""
+    crop: Size | None = None
+    """What the network sees in training: a window at a random place, padded by void where the image is smaller; the
+    size before scaling where nothing is given."""
+    brightness: Strength = 0.0
+    """Factors of 1 - x to 1 + x, here and in the next two."""
+    contrast: Strength = 0.0
+    saturation: Strength = 0.0
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Largest part of a full turn about the grey axis, either way."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Augmentation:
+        if self.scale is not None and self.scale[0] > self.scale[1]:
+            raise ValueError("scale is the least and the greatest factor, in this order")
+        return self
 
 
 class Evaluation(Section):

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segbench.data.workers import in_order
-from segbench.engine.batches import Images, resize_images
+from segbench.engine.batches import Images
 from segbench.engine.distributed import ALONE, Team
 from segbench.engine.environment import Compute
+from segbench.engine.resizing import resize_images
 from segbench.metrics import Scorer
 from segbench.metrics.scorer import Counting
 from segbench.metrics.tallies import ImageTally

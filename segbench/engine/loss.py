@@ -18,6 +18,7 @@ class PixelCrossEntropy(nn.Module):
         ignore_index: Label of pixels that count nowhere.
         normalisation: ``pixels`` divides by the count of labelled pixels (Caffe's softmax loss), ``weights`` by the sum
             of their weights (torch's mean reduction).
+        label_smoothing: Share of the target that all classes divide among themselves, each by its weight as in torch.
 
     The sum is written with a gather, which is deterministic on every device (``nll_loss2d`` is not on CUDA).
     """
@@ -29,11 +30,13 @@ class PixelCrossEntropy(nn.Module):
         class_weights: Tensor | None = None,
         ignore_index: int = 255,
         normalisation: Literal["pixels", "weights"] = "pixels",
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         self.register_buffer("class_weights", class_weights)
         self.ignore_index = ignore_index
         self.normalisation = normalisation
+        self.label_smoothing = label_smoothing
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Logits [N, K, H, W] and int64 labels [N, H, W] to a scalar; 0 where no pixel is labelled."""
@@ -42,8 +45,17 @@ class PixelCrossEntropy(nn.Module):
     def total(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The weighted sum over labelled pixels, of logits and labels as in ``forward``."""
         safe = labels.masked_fill(labels == self.ignore_index, 0)
-        chosen = functional.log_softmax(logits.float(), 1).gather(1, safe[:, None])[:, 0]
-        return -(self._weights(labels, safe) * chosen).sum()
+        logarithms = functional.log_softmax(logits.float(), 1)
+        total = (self._weights(labels, safe) * logarithms.gather(1, safe[:, None])[:, 0]).sum()
+        if self.label_smoothing:
+            shared = self._over_classes(logarithms, labels)
+            total = (1 - self.label_smoothing) * total + self.label_smoothing * shared
+        return -total
+
+    def _over_classes(self, logarithms: Tensor, labels: Tensor) -> Tensor:
+        """The sum over labelled pixels of the weighted mean over classes."""
+        weighted = logarithms if self.class_weights is None else logarithms * self.class_weights[:, None, None]
+        return weighted.mean(1).masked_fill(labels == self.ignore_index, 0).sum()
 
     def divisor(self, labels: Tensor) -> Tensor:
         """What the sum is divided by, float32; those of parts of a batch add up."""

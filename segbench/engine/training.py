@@ -155,6 +155,8 @@ def learning_rate(training: Training, iteration: int, total: int) -> float:
     warm = min(1.0, (iteration + 1) / training.warmup_iterations) if training.warmup_iterations else 1.0
     if training.schedule == "cosine":
         return training.lr * warm * 0.5 * (1 + math.cos(math.pi * iteration / total))
+    if training.schedule == "poly":
+        return float(training.lr * warm * (1 - iteration / total) ** training.poly_power)
     return training.lr * warm
 
 
@@ -194,7 +196,10 @@ class _Run:
             synchronise(self.model, self.team)
         self.optimizer = _optimizer(self.model, self.training)
         weights = None if job.class_weights is None else torch.tensor(job.class_weights, dtype=torch.float32)
-        self.loss = PixelCrossEntropy(weights, normalisation=job.recipe.loss.normalisation).to(job.compute.device)
+        rule = job.recipe.loss
+        self.loss = PixelCrossEntropy(
+            weights, normalisation=rule.normalisation, label_smoothing=rule.label_smoothing
+        ).to(job.compute.device)
         self.status = _Status()
         self.steps_per_epoch = -(-len(job.train) // self.training.batch_size)
         self.total = self.training.iterations or (self.training.epochs or 0) * self.steps_per_epoch

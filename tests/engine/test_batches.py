@@ -9,13 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segbench.engine.batches import epoch_batches, resize_images, resize_labels, to_tensors, training_batch
+from segbench.engine.batches import epoch_batches, to_tensors, training_batch
+from segbench.engine.resizing import resize_images, resize_labels
 from segbench.errors import DataError
 from segbench.recipe import Augmentation
 from tests.engine.tiny import Drawn
 
 CPU = torch.device("cpu")
 FLIP, NONE = Augmentation(flip=True), Augmentation()
+EVERYTHING = Augmentation(
+    flip=True, scale=(0.5, 2.0), crop=(24, 32), brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05
+)
 
 
 @given(st.integers(1, 400), st.integers(1, 64), st.integers(0, 2**32), st.integers(0, 1000))
@@ -144,3 +148,57 @@ def test_images_of_several_sizes_need_one() -> None:
     ):
         training_batch(OfManySizes(), np.array([0, 1]), None, NONE, (0, 0), CPU)
     assert training_batch(OfManySizes(), np.array([1]), None, NONE, (0, 0), CPU)[0].shape == (1, 3, 32, 32)
+
+
+# --- scale, crop and colour ------------------------------------------------------------------------------------------
+
+
+def test_windows_have_the_size_of_the_crop_whatever_the_images_are() -> None:
+    for split, size in ((Drawn(), None), (Drawn(), (20, 28)), (OfManySizes(), None)):
+        images, labels = training_batch(split, np.arange(4), size, EVERYTHING, (0, 3), CPU)
+        assert (images.dtype, tuple(images.shape)) == (torch.float32, (4, 3, 24, 32))
+        assert images.is_contiguous(memory_format=torch.channels_last)
+        assert (labels.dtype, tuple(labels.shape)) == (torch.int64, (4, 24, 32))
+        assert set(labels.flatten().tolist()) <= {0, 1, 2, 255}
+
+
+def test_what_happens_to_an_image_does_not_depend_on_its_batch() -> None:
+    augment = EVERYTHING.model_copy(update={"flip": False})
+    together = training_batch(Drawn(), np.array([4, 1, 3]), None, augment, (5, 7), CPU)
+    alone = training_batch(Drawn(), np.array([1]), None, augment, (5, 7), CPU)
+    torch.testing.assert_close(together[0][1:2], alone[0])
+    assert torch.equal(together[1][1:2], alone[1])
+
+
+@pytest.mark.parametrize("other", [(5, 8), (6, 7)])
+def test_augmentation_follows_from_seed_and_iteration(other: tuple[int, int]) -> None:
+    def batch(seed: tuple[int, int]) -> torch.Tensor:
+        return training_batch(Drawn(), np.arange(4), None, EVERYTHING, seed, CPU)[0]
+
+    assert torch.equal(batch((5, 7)), batch((5, 7)))
+    assert not torch.equal(batch((5, 7)), batch(other))
+
+
+def test_a_scale_of_one_changes_nothing() -> None:
+    plain = training_batch(Drawn(), np.arange(4), (16, 24), NONE, (0, 0), CPU)
+    scaled = training_batch(Drawn(), np.arange(4), (16, 24), Augmentation(scale=(1.0, 1.0)), (0, 0), CPU)
+    assert all(torch.equal(a, b) for a, b in zip(plain, scaled, strict=True))
+
+
+def test_labels_move_with_their_pixels() -> None:
+    """The colours of the drawn images tell the classes, whatever scale and place."""
+    augment = Augmentation(flip=True, scale=(0.7, 2.0), crop=(32, 48))
+    images, labels = training_batch(Drawn(40), np.arange(40), None, augment, (0, 1), CPU)
+    guessed = torch.stack([(images - torch.tensor(colour).view(3, 1, 1)).abs().sum(1) for colour in COLOURS]).argmin(0)
+    labelled = labels != 255
+    assert (guessed == labels)[labelled].float().mean() > 0.95
+
+
+COLOURS = ((60.0, 120.0, 220.0), (110.0, 110.0, 110.0), (200.0, 40.0, 30.0))
+
+
+def test_windows_of_several_sizes_need_a_crop() -> None:
+    with pytest.raises(
+        DataError, match=r"\(32x32, 32x48\)\. Set augment\.crop in the recipe, or train\.batch_size = 1"
+    ):
+        training_batch(OfManySizes(), np.array([0, 1]), None, Augmentation(scale=(0.5, 2.0)), (0, 0), CPU)

@@ -58,6 +58,26 @@ def test_weights_normalisation_is_that_of_torch() -> None:
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_label_smoothing_is_that_of_torch(weights: tuple[float, ...] | None) -> None:
+    logits, labels = case(2)
+    ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    tensor = None if weights is None else torch.tensor(weights)
+    loss = PixelCrossEntropy(tensor, normalisation="weights", label_smoothing=0.3)(ours, labels)
+    expected = nn.CrossEntropyLoss(tensor, ignore_index=255, label_smoothing=0.3)(theirs, labels)
+    torch.testing.assert_close(loss, expected)
+    torch.autograd.backward(loss)
+    torch.autograd.backward(expected)
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_smoothed_labels_worked_by_hand() -> None:
+    # Probabilities 3/4 and 1/4: the target is 0.9 and 0.1 where a fifth is shared by two classes.
+    logits, labels = torch.tensor([math.log(3), 0.0]).view(1, 2, 1, 1), torch.zeros(1, 1, 1, dtype=torch.int64)
+    found = PixelCrossEntropy(label_smoothing=0.2)(logits, labels).item()
+    assert found == pytest.approx(-0.9 * math.log(0.75) - 0.1 * math.log(0.25))
+
+
 def test_worked_by_hand() -> None:
     # Two classes, equal logits: each labelled pixel costs log 2; three are labelled, weights 1, 1 and 2.
     logits, labels = torch.zeros(1, 2, 1, 4), torch.tensor([[[0, 0, 1, 255]]])

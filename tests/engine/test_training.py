@@ -25,7 +25,7 @@ from segbench.errors import CheckpointError, NonFiniteLossError
 from segbench.models import create_model
 from segbench.models.blocks import use_convolution
 from segbench.progress import Silent, Task
-from segbench.recipe import Training
+from segbench.recipe import Loss, Training
 from tests.engine import tiny
 
 CHECKOUT = Path(__file__).parents[2]
@@ -210,6 +210,17 @@ def test_every_optimizer_resumes_bitwise(tmp_path: Path, settings: dict[str, Any
     assert_same(tmp_path / "parts", tmp_path / "whole")
 
 
+def test_every_augmentation_resumes_bitwise(tmp_path: Path) -> None:
+    augment = {"flip": True, "scale": [0.5, 2.0], "crop": [32, 40], "brightness": 0.3, "contrast": 0.3}
+    chosen = tiny.recipe(augment | {"saturation": 0.3, "hue": 0.05}, schedule="poly", warmup_iterations=2)
+    chosen = chosen.model_copy(update={"loss": Loss(label_smoothing=0.1)})
+    train(tiny.job(tmp_path / "whole", chosen))
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny.job(tmp_path / "parts", chosen, progress=Listener(5)))
+    train(tiny.job(tmp_path / "parts", chosen))
+    assert_same(tmp_path / "parts", tmp_path / "whole")
+
+
 @pytest.mark.parametrize(("precision", "convolution"), [("bf16", "direct"), ("fp32", "dft")])
 def test_every_route_resumes_bitwise(
     tmp_path: Path, precision: Literal["bf16", "fp32"], convolution: Literal["direct", "dft"]
@@ -364,6 +375,13 @@ def rates(total: int, **values: Any) -> list[float]:
 
 def test_constant_rate() -> None:
     assert rates(50) == [0.2] * 50
+
+
+def test_poly_rate_falls_by_its_power() -> None:
+    assert rates(4, schedule="poly", poly_power=2.0) == pytest.approx([0.2, 0.2 * 9 / 16, 0.2 / 4, 0.2 / 16])
+    assert rates(10, schedule="poly")[9] == pytest.approx(0.2 * 0.1**0.9)
+    warm = rates(4, schedule="poly", poly_power=1.0, warmup_iterations=2)
+    assert warm == pytest.approx([0.1, 0.15, 0.1, 0.05])
 
 
 def test_cosine_rate_falls_from_the_whole_to_nothing() -> None:

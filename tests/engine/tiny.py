@@ -53,7 +53,7 @@ class Drawn:
         return np.clip(colours[self.label(index)] + noise, 0, 255).astype(np.uint8)
 
 
-def recipe(**train: Any) -> Recipe:
+def recipe(augment: dict[str, Any] | None = None, **train: Any) -> Recipe:
     """A recipe for the drawn images; keywords replace values of its ``train`` section."""
     values: dict[str, Any] = {"batch_size": 2, "lr": 0.05, "validate_every": 3}
     if "epochs" not in train:
@@ -65,7 +65,7 @@ def recipe(**train: Any) -> Recipe:
             "dataset": "drawn",
             "dataset_variant": "small",
             "train": values | train,
-            "augment": {"flip": True},
+            "augment": {"flip": True} if augment is None else augment,
         }
     )
 
