@@ -37,6 +37,7 @@ __all__ = [
     "Protocol",
     "RunRecord",
     "Scores",
+    "Selection",
     "Timing",
     "Trial",
     "WeightsHeader",
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Selection = Literal["validation", "held-out", "last"]
 SCORE_NAMES = ("global_accuracy", "class_accuracy", "mean_iou", "boundary_f1")
 
 
@@ -200,8 +202,8 @@ class Curve(Strict):
     Attributes:
         iteration: Optimizer steps taken.
         loss: Mean training loss since the entry before.
-        global_accuracy: On the validation split (``None`` where there is none).
-        mean_iou: On the validation split.
+        global_accuracy: On the images that select, or the validation split (``None`` where there are none).
+        mean_iou: On the same images.
     """
 
     iteration: list[int]
@@ -289,7 +291,9 @@ class RunRecord(Strict):
         created: UTC, ISO 8601, seconds.
         encoder_weights: sha256 of the file that the encoder started from, or ``random``.
         initial_weights: sha256 of the weights file that the whole network started from, ``None`` where there is none.
-        validation: Scores on the validation split at the selected iteration (no boundary F1).
+        selection: What selected the weights: the validation split, the tenth of the training split that was held out
+            for it, or nothing: they are the last ones. ``None`` in records older than this.
+        validation: Scores at the selected iteration on what selected, or on the validation split (no boundary F1).
         training: Scores of the final weights on the training split (no boundary F1), where the recipe asks for them.
     """
 
@@ -315,6 +319,7 @@ class RunRecord(Strict):
     convolution_weights: int
     paper_parameters: int | None
     scores: Scores
+    selection: Selection | None = None
     validation: dict[str, float | None] | None
     training: dict[str, float | None] | None = None
     curve: Curve

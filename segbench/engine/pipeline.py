@@ -25,6 +25,7 @@ from segbench.engine.evaluation import pixel_scores, score_split
 from segbench.engine.pictures import draw_comparison
 from segbench.engine.prediction import predict_files, predict_split
 from segbench.engine.run_length import MAX_ITERATIONS, cut_short
+from segbench.engine.selection import selection, training_images
 from segbench.engine.start import HE, Start, build_start
 from segbench.engine.tensorboard import tensorboard_events
 from segbench.engine.training import Job, Trained, seconds_left, train
@@ -197,7 +198,7 @@ def _training_scores(
     recipe = cell.recipe
     if not recipe.evaluate.training_split:
         return None
-    split = raw_cache.open_split(cell.prepared, "train", progress)
+    split = training_images(recipe, cell.prepared, progress).train
     classes, batch = cell.prepared.manifest.num_classes, recipe.evaluate.batch_size
     return pixel_scores(model, split, classes, recipe.input_size, batch, compute, team)
 
@@ -277,6 +278,7 @@ def _record(
         convolution_weights=sum(parameter.numel() for parameter in model.parameters() if parameter.ndim == 4),
         paper_parameters=spec.paper_parameters,
         scores=scores,
+        selection=selection(recipe, cell.prepared),
         validation=trained.validation,
         curve=trained.curve,
         environment=describe(compute, team),
@@ -388,13 +390,13 @@ def _job(cell: Cell, chosen: Compute, progress: Progress) -> Job:
     torch.manual_seed(cell.seed)
     model, config = build_start(cell.start, recipe.model, manifest.num_classes)
     use_convolution(model, chosen.convolution)
-    validation = manifest.splits.get("validation")
+    images = training_images(recipe, cell.prepared, progress)
     return Job(
         model=model,
         recipe=recipe,
         header=_header(cell, model, config),
-        train=raw_cache.open_split(cell.prepared, "train", progress),
-        validation=raw_cache.open_split(cell.prepared, "validation", progress) if validation else None,
+        train=images.train,
+        validation=images.validation,
         class_weights=class_weights(recipe, cell.prepared),
         compute=chosen,
         cell=cell.cell_id,

@@ -30,6 +30,7 @@ iterations = 4
 batch_size = 2
 lr = 0.01
 validate_every = 2
+select = "last"
 precision = "fp32"
 convolution = "direct"
 """
