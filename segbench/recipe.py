@@ -38,6 +38,7 @@ __all__ = [
     "override",
     "recipes_folder",
     "require_variant",
+    "toml_value",
 ]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -174,6 +175,7 @@ class Recipe(Section):
         input_size: Height and width images are resized to for the network; ``None``: as prepared.
         encoder: Hub repository with weights of VGG16 that the encoder starts from where they can be had; else, and
             without one, from He initialisation.
+        options: Arguments of the model's factory beside the number of classes, such as ``crf = true``.
     """
 
     version: Literal[1] = 1
@@ -183,6 +185,7 @@ class Recipe(Section):
     dataset_variant: str
     input_size: Size | None = None
     encoder: HubRepository | None = None
+    options: dict[str, bool | int | float | str] = {}
     train: Training
     loss: Loss = Loss()
     augment: Augmentation = Augmentation()
@@ -317,7 +320,7 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
             raise RecipeError(f"--set '{assignment}' is not key=value.", "Example: --set train.lr=0.01")
-        _assign(values, key.strip().split("."), _toml_value(text.strip()))
+        _assign(values, key.strip().split("."), toml_value(text.strip()))
     changed = _validated(values, "with --set")
     return recipe if changed == recipe else _marked(recipe, changed, assigned)
 
@@ -348,7 +351,8 @@ def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:
     section[path[-1]] = value
 
 
-def _toml_value(text: str) -> Any:
+def toml_value(text: str) -> Any:
+    """A value read as TOML; what is no TOML value is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -357,7 +361,8 @@ def _toml_value(text: str) -> Any:
 
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as TOML text that :func:`load_recipe` reads back to the same recipe."""
-    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))
+    without = None if recipe.options else {"options"}
+    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True, exclude=without))
 
 
 def require_variant(recipe: Recipe, variants: Iterable[str]) -> None:

@@ -287,6 +287,7 @@ DECISIVE = [
     "dataset=voc2012",
     "dataset_variant=trainaug",
     "input_size=[180, 240]",
+    "options={width = 8}",
     "train.epochs=4",
     "train.iterations=3",
     "train.batch_size=5",

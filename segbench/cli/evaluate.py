@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from segbench.cli.options import Device, Json, Quiet, Split, Variant, complete_dataset
+from segbench.cli.options import Device, Json, Options, Quiet, Split, Variant, complete_dataset, parse_options
 from segbench.console import Console
 
 __all__ = ["evaluate_weights"]
@@ -21,6 +21,7 @@ def evaluate_weights(
     ],
     variant: Variant = None,
     split: Split = "test",
+    options: Options = None,
     device: Device = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -30,12 +31,13 @@ def evaluate_weights(
     from segbench.cli.class_table import scores_table
     from segbench.data.preparation import ensure_prepared
 
+    chosen = parse_options(options)
     console = Console(json=as_json, quiet=quiet)
     progress = console.progress()
     manifest = ensure_prepared(dataset, variant, progress=progress).manifest
     from segbench.engine.pipeline import evaluate
 
-    scores = evaluate(weights, dataset, variant, split, device=device, progress=progress)
+    scores = evaluate(weights, dataset, variant, split, options=chosen, device=device, progress=progress)
     console.result(
         lambda: scores.model_dump(mode="json"),
         scores_table(f"{weights} on {manifest.dataset} {manifest.variant}, {split}", scores),

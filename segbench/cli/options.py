@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from segbench.errors import UsageError
 __all__ = [
     "Device",
     "Json",
+    "Options",
     "Out",
     "Quiet",
     "RetryFailed",
@@ -19,6 +20,7 @@ __all__ = [
     "Variant",
     "complete_dataset",
     "complete_model",
+    "parse_options",
     "parse_size",
 ]
 
@@ -43,6 +45,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Variant = Annotated[str | None, typer.Option(metavar="V", help="Variant of the dataset; its default one if left out.")]
 Split = Annotated[str, typer.Option(metavar="S", help="train, validation or test.")]
 Device = Annotated[str, typer.Option(metavar="D", help="auto, cpu, cuda or cuda:N.")]
+Options = Annotated[
+    list[str] | None, typer.Option("--option", metavar="K=V", help="Option of the network, such as crf=true.")
+]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that holds runs/ and leaderboards/.")]
 
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in an earlier command.")]
@@ -58,3 +63,20 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (separator and height.isdecimal() and width.isdecimal()):
         raise UsageError(f"--size '{text}' is not HEIGHTxWIDTH.", "Example: --size 360x480")
     return int(height), int(width)
+
+
+def parse_options(assignments: list[str] | None) -> dict[str, Any]:
+    """Options of a network by name; values are read as TOML, what is no TOML value is text.
+
+    Raises:
+        UsageError: One of them is not ``key=value``.
+    """
+    from segbench.recipe import toml_value
+
+    options = {}
+    for assignment in assignments or []:
+        name, separator, text = assignment.partition("=")
+        if not (separator and name.strip()):
+            raise UsageError(f"--option '{assignment}' is not key=value.", "Example: --option crf=true")
+        options[name.strip()] = toml_value(text.strip())
+    return options

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from segbench.cli.options import Device, Json, Quiet, Split, Variant, complete_dataset
+from segbench.cli.options import Device, Json, Options, Quiet, Split, Variant, complete_dataset, parse_options
 from segbench.console import Console
 from segbench.errors import UsageError
 
@@ -24,6 +24,7 @@ def predict_images(
     ] = None,
     variant: Variant = None,
     split: Split = "test",
+    options: Options = None,
     device: Device = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -40,15 +41,18 @@ def predict_images(
         raise UsageError(
             "Give either pictures or --dataset.", "Example: segbench predict street.jpg --weights RUN -o maps"
         )
+    chosen = parse_options(options)
     console = Console(json=as_json, quiet=quiet)
     import segbench.data  # noqa: F401  registers the datasets
     from segbench.engine.pipeline import predict_dataset, predict_pictures
 
     progress = console.progress()
     if dataset:
-        paths = predict_dataset(weights, dataset, folder, variant, split, device=device, progress=progress)
+        paths = predict_dataset(
+            weights, dataset, folder, variant, split, options=chosen, device=device, progress=progress
+        )
     else:
-        paths = predict_pictures(images or [], weights, folder, device=device, progress=progress)
+        paths = predict_pictures(images or [], weights, folder, options=chosen, device=device, progress=progress)
     values = {"label_maps": [str(path) for path in paths], "overlays": str(folder / "overlays")}
     place = Path(commonpath(path.parent for path in paths)) if paths else folder
     console.result(values, f"{len(paths)} label maps in {place}, overlays in {folder / 'overlays'}.")

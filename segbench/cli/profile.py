@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from segbench.cli.options import Device, Json, Out, Quiet, complete_model, parse_size
+from segbench.cli.options import Device, Json, Options, Out, Quiet, complete_model, parse_options, parse_size
 from segbench.console import Console
 from segbench.errors import UsageError
 
@@ -27,6 +28,7 @@ def profile_networks(
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Images at once.")] = 1,
     device: Device = "auto",
     dtype: Annotated[str, typer.Option(metavar="T", help="auto, fp32 or bf16.")] = "auto",
+    options: Options = None,
     classes: Annotated[int, typer.Option(min=2, metavar="K", help="Classes to tell apart.")] = 11,
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Timed passes of each network.")] = 10,
     fold: Annotated[
@@ -47,7 +49,10 @@ def profile_networks(
     time and memory where there are runs.
     """
     console = Console(json=as_json, quiet=quiet)
-    settings = _settings(size, batch, device, dtype, classes, rounds, fold, process_memory, seed)
+    settings = replace(
+        _settings(size, batch, device, dtype, classes, rounds, fold, process_memory, seed),
+        config=parse_options(options),
+    )
     from segbench.engine.profiling import profile_models
     from segbench.leaderboard.profiles import file_profile
 

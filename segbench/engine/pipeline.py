@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,10 +33,11 @@ from segbench.errors import CheckpointError, RecipeError
 from segbench.leaderboard.store import PredictionsWriter, find_record, result_files, save_result
 from segbench.metrics import Scorer
 from segbench.models.blocks import describe_preprocess, use_convolution
+from segbench.models.options import check_options
 from segbench.progress import SILENT, Progress
 from segbench.recipe import Recipe, load_recipe, recipes_folder, require_variant
 from segbench.record import RunRecord, Scores, WeightsHeader, cell_id, run_id
-from segbench.registry import DATASETS, MODELS
+from segbench.registry import DATASETS, MODELS, import_object
 
 __all__ = [
     "Cell",
@@ -99,7 +100,7 @@ def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT,
 
     Raises:
         NotPreparedError: The dataset has to be prepared first.
-        UsageError: The labels of the recipe's split are not published.
+        UsageError: The labels of the recipe's split are not published, or the model has no such option.
     """
     require_variant(recipe, DATASETS[recipe.dataset].variants)
     prepared = ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
@@ -107,6 +108,7 @@ def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT,
     if start.repository is not None:
         recipe = recipe.model_copy(update={"encoder": start.repository})
     recipe = _cut(recipe, prepared, progress)
+    check_options(recipe.model, import_object(MODELS[recipe.model].factory), recipe.options)
     cell = cell_id(recipe, prepared.manifest.fingerprint, seed, start.encoder_weights, start.initial_weights)
     name = f"{recipe.model}.{recipe.variant}-s{seed}-{cell}"
     return Cell(recipe, seed, prepared, cell, out / "runs" / recipe.dataset / name, start)
@@ -230,9 +232,10 @@ def _loaded(weights: Path, compute: Compute) -> tuple[nn.Module, WeightsHeader, 
     return _built(tensors, header, weights, compute), header, sha256
 
 
-def _opened(weights: Path, device: str) -> tuple[nn.Module, WeightsHeader, Compute]:
+def _opened(weights: Path, device: str, options: Mapping[str, Any] | None) -> tuple[nn.Module, WeightsHeader, Compute]:
     """A trained network that computes as its recipe says, so that it reaches the scores of its record."""
     tensors, header, _ = load_weights(weights)
+    header = header.model_copy(update={"config": {**header.config, **(options or {})}})
     train = None if header.recipe is None else header.recipe.train
     compute = choose_compute(device) if train is None else choose_compute(device, train.precision, train.convolution)
     return _built(tensors, header, weights, compute), header, compute
@@ -291,18 +294,22 @@ def evaluate(
     variant: str | None = None,
     split: str = "test",
     *,
+    options: Mapping[str, Any] | None = None,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Scores:
     """Scores of trained weights on a split of a prepared dataset.
 
+    Args:
+        options: Arguments of the model's factory in place of those it was trained with.
+
     Raises:
-        CheckpointError: The weights were trained for other classes.
+        CheckpointError: The weights were trained for other classes, or do not fit the options.
         UnknownNameError: The dataset has no such split.
-        UsageError: The labels of the split are not published.
+        UsageError: The labels of the split are not published, or the model has no such option.
     """
     path = weights_path(weights)
-    model, header, compute = _opened(path, device)
+    model, header, compute = _opened(path, device, options)
     prepared = ensure_prepared(dataset, variant, progress=progress)
     _check_classes(header, prepared, path)
     prepared.manifest.require_labels(split)
@@ -320,10 +327,16 @@ def _check_classes(header: WeightsHeader, prepared: PreparedDataset, path: Path)
 
 
 def predict_pictures(
-    paths: Sequence[Path], weights: str | Path, folder: Path, *, device: str = "auto", progress: Progress = SILENT
+    paths: Sequence[Path],
+    weights: str | Path,
+    folder: Path,
+    *,
+    options: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    progress: Progress = SILENT,
 ) -> list[Path]:
     """Label maps and overlays of picture files; returns the label maps' paths."""
-    model, header, compute = _opened(weights_path(weights), device)
+    model, header, compute = _opened(weights_path(weights), device, options)
     return predict_files(model, header, paths, folder, compute, progress)
 
 
@@ -334,6 +347,7 @@ def predict_dataset(
     variant: str | None = None,
     split: str = "test",
     *,
+    options: Mapping[str, Any] | None = None,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> list[Path]:
@@ -342,7 +356,7 @@ def predict_dataset(
     Where only an evaluation server has the labels of the split, the label maps are what it wants to be handed in.
     """
     path = weights_path(weights)
-    model, header, compute = _opened(path, device)
+    model, header, compute = _opened(path, device, options)
     prepared = ensure_prepared(dataset, variant, progress=progress)
     _check_classes(header, prepared, path)
     images = raw_cache.open_split(prepared, split, progress)
@@ -388,7 +402,7 @@ def _job(cell: Cell, chosen: Compute, progress: Progress) -> Job:
     recipe, manifest = cell.recipe, cell.prepared.manifest
     keep_freed_memory(chosen.device)
     torch.manual_seed(cell.seed)
-    model, config = build_start(cell.start, recipe.model, manifest.num_classes)
+    model, config = build_start(cell.start, recipe.model, manifest.num_classes, recipe.options)
     use_convolution(model, chosen.convolution)
     images = training_images(recipe, cell.prepared, progress)
     return Job(

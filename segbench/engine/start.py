@@ -100,24 +100,29 @@ def find_starts(
     return [_checked(wished(recipe.encoder), recipe) for recipe in recipes]
 
 
-def build_start(start: Start, model: str, num_classes: int) -> tuple[nn.Module, dict[str, Any]]:
+def build_start(
+    start: Start, model: str, num_classes: int, options: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, dict[str, Any]]:
     """The network of a run before its first step, and the arguments it was made with.
 
     Args:
         model: Registered name.
+        options: Arguments of its factory that the recipe sets.
 
     Raises:
         CheckpointError: As :func:`find_starts`.
     """
+    chosen = dict(options or {})
     if start.initial is not None:
         tensors, header, _ = load_weights(start.initial)
-        network = _created(model, num_classes, header.config, start.initial)
+        config = {**header.config, **chosen}
+        network = _created(model, num_classes, config, start.initial)
         network.load_state_dict(_continued(network, tensors, model, start.initial), strict=True)
-        return network, header.config
+        return network, config
     if start.encoder is None:
-        return create_model(model, num_classes), {}
+        return create_model(model, num_classes, **chosen), chosen
     naming = _naming(start.encoder)
-    config = input_of(naming)
+    config = {**input_of(naming), **chosen}
     network = _created(model, num_classes, config, start.encoder)
     fill_encoder(find_encoder(network, model), _tensors(start.encoder, start.source), naming, start.source)
     return network, config

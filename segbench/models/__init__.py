@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segbench.errors import UsageError
 from segbench.models import catalog as catalog
+from segbench.models.options import check_options
 from segbench.registry import MODELS, import_object
 
 if TYPE_CHECKING:
@@ -30,10 +31,12 @@ def create_model(name: str, num_classes: int, **config: Any) -> nn.Module:
 
     Raises:
         UnknownNameError: ``name`` is not registered.
-        UsageError: ``num_classes`` is below 2.
+        UsageError: ``num_classes`` is below 2, or the factory has no such argument.
     """
     spec = MODELS[name]
     if num_classes < 2:
         raise UsageError(f"{name}: num_classes is {num_classes}; at least 2 are needed.")
-    model: nn.Module = import_object(spec.factory)(num_classes, **config)
+    factory = import_object(spec.factory)
+    check_options(name, factory, config)
+    model: nn.Module = factory(num_classes, **config)
     return model

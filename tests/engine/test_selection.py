@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from segbench.data.held_out import is_held_out
 from segbench.data.preparation import PreparedDataset, prepare
 from segbench.data.sample import Sample
-from segbench.engine.pipeline import find_cell, run_cell
 from segbench.engine.selection import selection, training_images
 from segbench.recipe import Recipe
 from tests.data import toy
@@ -67,11 +65,3 @@ def test_what_selects(
         assert images.validation is not None
         assert all(map(is_held_out, images.validation.ids))
         assert not any(map(is_held_out, images.train.ids))
-
-
-def test_a_record_says_what_selected(tmp_path: Path, toy_dataset: list[toy.ToySource]) -> None:  # noqa: F811
-    prepared(toy_dataset, "validation")
-    record = run_cell(find_cell(recipe("mean_iou", "validation"), 0, tmp_path), tmp_path, device="cpu").record
-    assert (record.selection, record.split, record.scores.num_images) == ("held-out", "validation", 2)
-    assert record.validation is not None
-    assert record.validation["mean_iou"] == record.curve.mean_iou[-1]
