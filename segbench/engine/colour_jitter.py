@@ -43,8 +43,8 @@ def jitter_colours(images: Tensor, augment: Augmentation, draws: NDArray[np.floa
     matrices, shifts, luma = (torch.from_numpy(values).float().to(images.device) for values in (maps, pivots, LUMA))
     mean = (images.mean((2, 3)) * luma).sum(1)
     # As [N, H*W, 3], which is how channels_last lies in memory.
-    colours = images.permute(0, 2, 3, 1).flatten(1, 2) @ matrices.transpose(1, 2)
-    changed = (colours + (shifts * mean)[:, None, None]).clamp_(0, 255)
+    colours, moved = images.permute(0, 2, 3, 1).flatten(1, 2), (shifts * mean)[:, None, None].expand(-1, 1, 3)
+    changed = torch.baddbmm(moved, colours, matrices.transpose(1, 2).contiguous()).clamp_(0, 255)
     return changed.view(len(images), *images.shape[2:], 3).permute(0, 3, 1, 2)
 
 
