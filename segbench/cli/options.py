@@ -16,6 +16,7 @@ __all__ = [
     "Out",
     "Quiet",
     "RetryFailed",
+    "Samples",
     "Split",
     "Variant",
     "complete_dataset",
@@ -48,6 +49,10 @@ Device = Annotated[str, typer.Option(metavar="D", help="auto, cpu, cuda or cuda:
 Options = Annotated[
     list[str] | None, typer.Option("--option", metavar="K=V", help="Option of the network, such as crf=true.")
 ]
+Samples = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Thinned networks that a Bayesian network averages; the same as samples=N."),
+]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that holds runs/ and leaderboards/.")]
 
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in an earlier command.")]
@@ -65,15 +70,19 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def parse_options(assignments: list[str] | None) -> dict[str, Any]:
+def parse_options(assignments: list[str] | None, samples: int | None = None) -> dict[str, Any]:
     """Options of a network by name; values are read as TOML, what is no TOML value is text.
+
+    Args:
+        assignments: Each ``key=value``.
+        samples: The option of this name, where it is given.
 
     Raises:
         UsageError: One of them is not ``key=value``.
     """
     from segbench.recipe import toml_value
 
-    options = {}
+    options: dict[str, Any] = {} if samples is None else {"samples": samples}
     for assignment in assignments or []:
         name, separator, text = assignment.partition("=")
         if not (separator and name.strip()):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from os.path import commonpath
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from segbench.cli.options import Device, Json, Options, Quiet, Split, Variant, complete_dataset, parse_options
+from segbench.cli.options import Device, Json, Options, Quiet, Samples, Split, Variant, complete_dataset, parse_options
 from segbench.console import Console
 from segbench.errors import UsageError
 
@@ -25,6 +25,10 @@ def predict_images(
     variant: Variant = None,
     split: Split = "test",
     options: Options = None,
+    samples: Samples = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Also FOLDER/uncertainty/NAME.png: the brighter the less sure.")
+    ] = False,
     device: Device = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -32,6 +36,9 @@ def predict_images(
     """Write label maps and overlays of pictures or of a split.
 
     FOLDER/NAME.png holds class ids, which 'segbench score' reads; FOLDER/overlays/NAME.png is to look at.
+
+    With --uncertainty, FOLDER/uncertainty/NAME.png is white where all classes are equally probable; for Bayesian
+    networks FOLDER/uncertainty/deviation/NAME.png shows how far the thinned networks disagree.
 
     A split whose labels only an evaluation server has is written as that server takes it: '--dataset voc2012 --split
     test' gives palette PNG files FOLDER/results/VOC2012/Segmentation/comp6_test_cls/ID.png (pack them with 'tar czf
@@ -41,18 +48,23 @@ def predict_images(
         raise UsageError(
             "Give either pictures or --dataset.", "Example: segbench predict street.jpg --weights RUN -o maps"
         )
-    chosen = parse_options(options)
+    chosen = parse_options(options, samples)
     console = Console(json=as_json, quiet=quiet)
     import segbench.data  # noqa: F401  registers the datasets
     from segbench.engine.pipeline import predict_dataset, predict_pictures
 
-    progress = console.progress()
+    asked: dict[str, Any] = {
+        "options": chosen,
+        "uncertainty": uncertainty,
+        "device": device,
+        "progress": console.progress(),
+    }
     if dataset:
-        paths = predict_dataset(
-            weights, dataset, folder, variant, split, options=chosen, device=device, progress=progress
-        )
+        paths = predict_dataset(weights, dataset, folder, variant, split, **asked)
     else:
-        paths = predict_pictures(images or [], weights, folder, options=chosen, device=device, progress=progress)
-    values = {"label_maps": [str(path) for path in paths], "overlays": str(folder / "overlays")}
+        paths = predict_pictures(images or [], weights, folder, **asked)
+    values: dict[str, Any] = {"label_maps": [str(path) for path in paths], "overlays": str(folder / "overlays")}
+    if uncertainty:
+        values["uncertainty"] = str(folder / "uncertainty")
     place = Path(commonpath(path.parent for path in paths)) if paths else folder
     console.result(values, f"{len(paths)} label maps in {place}, overlays in {folder / 'overlays'}.")

@@ -23,7 +23,7 @@ from segbench.metrics.tallies import ImageTally
 from segbench.models.blocks import resize_logits
 from segbench.record import Scores
 
-__all__ = ["label_maps", "pixel_scores", "predict_images", "score_split"]
+__all__ = ["equal_batches", "label_maps", "pixel_scores", "predict_images", "score_split"]
 
 LabelMap = NDArray[np.uint8]
 
@@ -61,12 +61,23 @@ def label_maps(
         batches: Indices of images that are predicted together, those of this process where several share a split.
     """
     model.eval()
+    for indices, images, size in equal_batches(split, batch_size, compute, batches):
+        maps = predict_images(model, images, input_size, size, compute).cpu().numpy()
+        yield from zip(indices, maps, strict=True)
+
+
+def equal_batches(
+    split: Images, batch_size: int, compute: Compute, batches: Iterable[list[int]] | None = None
+) -> Iterator[tuple[list[int], Tensor, tuple[int, int]]]:
+    """Yields indices, images float32 [n, 3, H, W] and their size, neighbours of one size together, in order.
+
+    Args:
+        batches: Indices of images of one size each, in place of all images of the split.
+    """
     for indices in _equal_sizes(split, batch_size) if batches is None else batches:
         images = torch.from_numpy(np.stack([split.image(index) for index in indices]))
-        tensor = images.to(compute.device).permute(0, 3, 1, 2).float()
-        height, width = split.image(indices[0]).shape[:2]
-        maps = predict_images(model, tensor, input_size, (height, width), compute).cpu().numpy()
-        yield from zip(indices, maps, strict=True)
+        height, width = images.shape[1:3]
+        yield indices, images.to(compute.device).permute(0, 3, 1, 2).float(), (height, width)
 
 
 def _equal_sizes(split: Images, batch_size: int) -> Iterator[list[int]]:

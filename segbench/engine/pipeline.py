@@ -18,6 +18,7 @@ from segbench.data import raw_cache
 from segbench.data.preparation import PreparedDataset, ensure_prepared
 from segbench.engine.allocator import keep_freed_memory
 from segbench.engine.batches import Images
+from segbench.engine.certainty import samples_of, score_certainty
 from segbench.engine.checkpoint import build_model, load_weights, weights_path
 from segbench.engine.distributed import ALONE, Team
 from segbench.engine.environment import Compute, choose_compute, describe
@@ -32,6 +33,7 @@ from segbench.engine.training import Job, Trained, seconds_left, train
 from segbench.errors import CheckpointError, RecipeError
 from segbench.leaderboard.store import PredictionsWriter, find_record, result_files, save_result
 from segbench.metrics import Scorer
+from segbench.metrics.uncertainty import UncertaintyScorer, UncertaintyScores
 from segbench.models.blocks import describe_preprocess, use_convolution
 from segbench.models.options import check_options
 from segbench.progress import SILENT, Progress
@@ -45,6 +47,7 @@ __all__ = [
     "class_weights",
     "estimate_training",
     "evaluate",
+    "evaluate_uncertainty",
     "find_cell",
     "predict_dataset",
     "predict_pictures",
@@ -308,13 +311,44 @@ def evaluate(
         UnknownNameError: The dataset has no such split.
         UsageError: The labels of the split are not published, or the model has no such option.
     """
+    model, header, images, compute = _opened_on(weights, dataset, variant, split, options, device, progress)
+    return _score(model, header, images, Scorer(header.class_names), split, 4, compute, progress)
+
+
+def evaluate_uncertainty(
+    weights: str | Path,
+    dataset: str,
+    variant: str | None = None,
+    split: str = "test",
+    *,
+    options: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    progress: Progress = SILENT,
+) -> tuple[Scores, UncertaintyScores]:
+    """What :func:`evaluate` gives, and what the network's certainty is worth; arguments and errors are the same."""
+    model, header, images, compute = _opened_on(weights, dataset, variant, split, options, device, progress)
+    scorers = Scorer(header.class_names), UncertaintyScorer(samples_of(model), header.ignore_index)
+    with progress.task(f"Evaluating {header.recipe.label} on {split}", len(images), "images") as bar:
+        score_certainty(model, images, scorers, header.input_size, 4, compute, bar.advance)
+    return scorers[0].scores(), scorers[1].scores()
+
+
+def _opened_on(
+    weights: str | Path,
+    dataset: str,
+    variant: str | None,
+    split: str,
+    options: Mapping[str, Any] | None,
+    device: str,
+    progress: Progress,
+) -> tuple[nn.Module, WeightsHeader, Images, Compute]:
+    """Weights and the labelled split they are evaluated on."""
     path = weights_path(weights)
     model, header, compute = _opened(path, device, options)
     prepared = ensure_prepared(dataset, variant, progress=progress)
     _check_classes(header, prepared, path)
     prepared.manifest.require_labels(split)
-    images = raw_cache.open_split(prepared, split, progress)
-    return _score(model, header, images, Scorer(header.class_names), split, 4, compute, progress)
+    return model, header, raw_cache.open_split(prepared, split, progress), compute
 
 
 def _check_classes(header: WeightsHeader, prepared: PreparedDataset, path: Path) -> None:
@@ -332,12 +366,13 @@ def predict_pictures(
     folder: Path,
     *,
     options: Mapping[str, Any] | None = None,
+    uncertainty: bool = False,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> list[Path]:
-    """Label maps and overlays of picture files; returns the label maps' paths."""
+    """Label maps, overlays and where asked for uncertainty maps of picture files; returns the label maps' paths."""
     model, header, compute = _opened(weights_path(weights), device, options)
-    return predict_files(model, header, paths, folder, compute, progress)
+    return predict_files(model, header, paths, folder, compute, progress, uncertainty=uncertainty)
 
 
 def predict_dataset(
@@ -348,10 +383,11 @@ def predict_dataset(
     split: str = "test",
     *,
     options: Mapping[str, Any] | None = None,
+    uncertainty: bool = False,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> list[Path]:
-    """Label maps and overlays of a whole split; returns the label maps' paths.
+    """Label maps, overlays and where asked for uncertainty maps of a whole split; returns the label maps' paths.
 
     Where only an evaluation server has the labels of the split, the label maps are what it wants to be handed in.
     """
@@ -361,7 +397,7 @@ def predict_dataset(
     _check_classes(header, prepared, path)
     images = raw_cache.open_split(prepared, split, progress)
     submission = DATASETS[dataset].submissions.get(split)
-    return predict_split(model, header, images, folder, compute, progress, submission)
+    return predict_split(model, header, images, folder, compute, progress, submission, uncertainty=uncertainty)
 
 
 def smaller_recipe(recipe: Recipe, num_images: int) -> Recipe | None:

@@ -13,8 +13,9 @@ from torch import nn
 from segbench.atomic import write_bytes
 from segbench.data.codec import decode_rgb
 from segbench.engine.batches import Images
+from segbench.engine.certainty import Certainty, certain_maps, predict_certainty
 from segbench.engine.environment import Compute
-from segbench.engine.evaluation import label_maps, predict_images
+from segbench.engine.uncertainty_pictures import save_uncertainty
 from segbench.errors import DataError, UsageError
 from segbench.leaderboard.indexed_png import encode_label_map
 from segbench.overlay import overlay, save_picture
@@ -24,6 +25,9 @@ from segbench.specs import Submission
 
 __all__ = ["predict_files", "predict_split"]
 
+Seen = tuple[str, NDArray[np.uint8], Certainty]
+"""Name, RGB pixels, and what the network makes of them."""
+
 
 def predict_files(
     model: nn.Module,
@@ -32,15 +36,20 @@ def predict_files(
     folder: Path,
     compute: Compute,
     progress: Progress = SILENT,
+    *,
+    uncertainty: bool = False,
 ) -> list[Path]:
     """Writes ``FOLDER/<stem>.png`` (mode L, class ids) and ``FOLDER/overlays/<stem>.png`` for each picture.
+
+    With ``uncertainty`` also ``FOLDER/uncertainty/<stem>.png``, see :mod:`segbench.engine.uncertainty_pictures`.
 
     Raises:
         UsageError: Two pictures have one stem.
         DataError: A file is no picture.
     """
     _check_stems(paths)
-    return list(_written(_of_files(model, header, paths, compute), header, folder, len(paths), progress))
+    seen = _of_files(model, header, paths, compute)
+    return list(_written(seen, header, folder, len(paths), progress, uncertainty=uncertainty))
 
 
 def predict_split(
@@ -51,16 +60,18 @@ def predict_split(
     compute: Compute,
     progress: Progress = SILENT,
     submission: Submission | None = None,
+    *,
+    uncertainty: bool = False,
 ) -> list[Path]:
     """The same for every image of a split; files are named by image id.
 
     With ``submission`` the label maps lie where the evaluation server wants them, as PNG of mode P with its palette.
     """
-    maps = (
-        (split.ids[index], split.image(index), prediction)
-        for index, prediction in label_maps(model, split, header.input_size, 4, compute)
+    seen = (
+        (split.ids[index], split.image(index), certainty)
+        for index, certainty in certain_maps(model, split, header.input_size, 4, compute)
     )
-    return list(_written(maps, header, folder, len(split), progress, submission))
+    return list(_written(seen, header, folder, len(split), progress, submission, uncertainty=uncertainty))
 
 
 def _check_stems(paths: Sequence[Path]) -> None:
@@ -73,16 +84,14 @@ def _check_stems(paths: Sequence[Path]) -> None:
         seen[path.stem] = path
 
 
-def _of_files(
-    model: nn.Module, header: WeightsHeader, paths: Iterable[Path], compute: Compute
-) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
+def _of_files(model: nn.Module, header: WeightsHeader, paths: Iterable[Path], compute: Compute) -> Iterator[Seen]:
     model.eval()
     for path in paths:
         image = _read(path)
         tensor = torch.from_numpy(image.copy())[None].to(compute.device).permute(0, 3, 1, 2).float()
         height, width = image.shape[:2]
-        prediction = predict_images(model, tensor, header.input_size, (height, width), compute)
-        yield path.stem, image, prediction[0].cpu().numpy()
+        (certainty,) = predict_certainty(model, tensor, header.input_size, (height, width), compute)
+        yield path.stem, image, certainty
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -95,17 +104,21 @@ def _read(path: Path) -> NDArray[np.uint8]:
 
 
 def _written(
-    maps: Iterable[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]],
+    images: Iterable[Seen],
     header: WeightsHeader,
     folder: Path,
     total: int,
     progress: Progress,
     submission: Submission | None = None,
+    *,
+    uncertainty: bool,
 ) -> Iterator[Path]:
     with progress.task("Predicting", total, "images") as bar:
-        for name, image, prediction in maps:
-            yield _save_map(folder, name, prediction, submission)
-            save_picture(folder / "overlays" / f"{name}.png", overlay(image, prediction, header.palette))
+        for name, image, seen in images:
+            yield _save_map(folder, name, seen.prediction, submission)
+            save_picture(folder / "overlays" / f"{name}.png", overlay(image, seen.prediction, header.palette))
+            if uncertainty:
+                save_uncertainty(folder, name, seen, header.num_classes)
             bar.advance()
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from segbench.metrics.boundary import boundary_map
 from segbench.metrics.boundary_iou import BoundaryIoU, BoundaryIoUScores
+from segbench.metrics.calibration import Calibration
 from segbench.metrics.comparison import compare
+from segbench.metrics.confident_share import ConfidentShare
 from segbench.metrics.confusion import ConfusionMatrix
 from segbench.metrics.scorer import Scorer
 from segbench.metrics.scores import scores_from_tallies
@@ -22,6 +24,8 @@ from segbench.metrics.trimap import TrimapCurve, TrimapPoint
 __all__ = [
     "BoundaryIoU",
     "BoundaryIoUScores",
+    "Calibration",
+    "ConfidentShare",
     "ConfusionMatrix",
     "ImageTally",
     "Scorer",

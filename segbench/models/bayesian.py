@@ -54,6 +54,11 @@ class MonteCarlo:
     variance: Tensor
 
     @property
+    def logits(self) -> Tensor:
+        """Logarithms of the mean probabilities, which are what evaluation returns, [N, K, H, W]."""
+        return self.probabilities.clamp(min=SMALLEST).log()
+
+    @property
     def uncertainty(self) -> Tensor:
         """The variance averaged over classes, [N, H, W], 0 to 0.25: the paper's model uncertainty."""
         return self.variance.mean(dim=1)
@@ -118,7 +123,7 @@ class Bayesian(EncoderDecoder):
                 return super().logits(images)
         if self.training or not self.samples:
             return super().logits(images)
-        return self._sampled(images, self.samples, self.seed).probabilities.clamp(min=SMALLEST).log()
+        return self._sampled(images, self.samples, self.seed).logits
 
     @torch.no_grad()
     def sample(self, images: Tensor, samples: int | None = None, seed: int | None = None) -> MonteCarlo:

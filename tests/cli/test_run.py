@@ -300,6 +300,15 @@ def test_from_a_recipe_to_the_board_and_what_can_be_done_with_it(
     assert load_weights(weights / WEIGHTS_FILE)[1].preprocess["lrn"] == [5, 1e-4, 0.75]
     code, out, _ = segbench("evaluate", str(weights), "--dataset", "toy", "--json")
     assert (code, json.loads(out)) == (0, record["scores"])
+    certain = json.loads(segbench("evaluate", str(weights), "--dataset", "toy", "--uncertainty", "--json").out)
+    everything = certain["uncertainty"].pop("accuracy_at_confidence")[-1]
+    assert everything["accuracy"]["entropy"] == pytest.approx(record["scores"]["global_accuracy"])
+    assert certain.pop("uncertainty")["samples"] is None
+    assert certain == record["scores"]
+    shown = segbench("evaluate", str(weights), "--dataset", "toy", "--uncertainty")
+    assert "Expected calibration error" in shown.out and "by entropy" in shown.out
+    refused = segbench("evaluate", str(weights), "--dataset", "toy", "--samples", "50")
+    assert refused == (2, "", f"Error: {MODEL} has no option 'samples'. Known: width.\n")
 
     code, out, _ = segbench("predict", "--weights", str(weights), "--dataset", "toy", "-o", "maps", "--json")
     assert code == 0, err
