@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import (
@@ -51,6 +51,18 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    later: ClassVar[tuple[str, ...]] = ()
+    """Keys younger than the first records. They are written only where they are set: headers of weights hold recipes,
+    and a run that is repeated gives the weights file that it gave, byte for byte."""
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        for name in self.later:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                values.pop(name, None)
+        return values
+
 
 class Training(Section):
     """How weights are found.
@@ -81,14 +93,12 @@ class Training(Section):
     micro_batch: Annotated[int, Field(ge=1)] | None = None
     """Images that a process computes at once, where memory is short; gradients add up over the whole batch. It decides
     the statistics of batch normalisation, which are those of the images that are computed at once."""
+    checkpointing: bool = False
+    """Compute activations again for the gradients instead of keeping them: less memory, the same result, slower."""
+    compile: bool = False
+    """Train through ``torch.compile``."""
 
-    @model_serializer(mode="wrap")
-    def _without_absent_micro_batch(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # The headers of weights hold recipes, and hashes of weights are older than this key.
-        values: dict[str, Any] = dump(self)
-        if self.micro_batch is None:
-            values.pop("micro_batch", None)
-        return values
+    later = ("poly_power", "micro_batch", "checkpointing", "compile")
 
     @model_validator(mode="after")
     def _one_length(self) -> Training:
@@ -105,6 +115,8 @@ class Loss(Section):
     """Divisor: the count of labelled pixels (Caffe) or the sum of their weights (torch)."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target that all classes divide among themselves."""
+
+    later = ("label_smoothing",)
 
 
 Strength = Annotated[float, Field(ge=0, lt=1)]
@@ -125,6 +137,8 @@ class Augmentation(Section):
     saturation: Strength = 0.0
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Largest part of a full turn about the grey axis, either way."""
+
+    later = ("scale", "crop", "brightness", "contrast", "saturation", "hue")
 
     @model_validator(mode="after")
     def _ordered(self) -> Augmentation:
@@ -191,6 +205,8 @@ class Recipe(Section):
     augment: Augmentation = Augmentation()
     evaluate: Evaluation = Evaluation()
     paper: PaperNumbers | None = None
+
+    later = ("options",)
 
     @property
     def label(self) -> str:
@@ -361,8 +377,7 @@ def toml_value(text: str) -> Any:
 
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as TOML text that :func:`load_recipe` reads back to the same recipe."""
-    without = None if recipe.options else {"options"}
-    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True, exclude=without))
+    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))
 
 
 def require_variant(recipe: Recipe, variants: Iterable[str]) -> None:

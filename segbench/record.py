@@ -167,6 +167,7 @@ class Environment(Strict):
         convolution: ``direct`` or ``dft``, what was really used.
         git_commit: Commit of the checkout, ``None`` outside one.
         git_dirty: Whether tracked files differed from it.
+        compiled: Whether networks ran through ``torch.compile``; written only where they did.
         processes: That trained one network together, each with ``threads``. This and what follows is written only where
             there were several.
         backend: ``nccl`` or ``gloo``: what they added their gradients up with.
@@ -182,17 +183,20 @@ class Environment(Strict):
     convolution: Literal["direct", "dft"]
     git_commit: str | None
     git_dirty: bool | None
+    compiled: bool = False
     processes: Annotated[int, Field(ge=1)] = 1
     backend: Literal["nccl", "gloo"] | None = None
     sync_batch_norm: bool = False
 
     @model_serializer(mode="wrap")
-    def _without_a_single_process(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_usual(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # Records are older than these keys.
         values: dict[str, Any] = dump(self)
         if self.processes == 1:
             for name in ("processes", "backend", "sync_batch_norm"):
                 values.pop(name, None)
+        if not self.compiled:
+            values.pop("compiled", None)
         return values
 
 

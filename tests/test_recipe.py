@@ -154,7 +154,7 @@ def test_defaults() -> None:
         ),
         ("flip = false", "scale = [2.0, 0.5]", "augment: scale is the least and the greatest factor, in this order"),
         ("flip = false", "scale = [0.0, 0.5]", "augment.scale.0: Input should be greater than 0"),
-        ("brightness = 0.0", "brightness = 1.0", "augment.brightness: Input should be less than 1"),
+        ("flip = false", "brightness = 1.0", "augment.brightness: Input should be less than 1"),
         ("[train]", '"tra.in" = 1\n[train]', "unknown key 'tra.in'"),
         ("[train]", "[train", "is not valid TOML"),
     ],
@@ -304,6 +304,8 @@ DECISIVE = [
     "train.precision=fp32",
     "train.convolution=direct",
     "train.micro_batch=2",
+    "train.checkpointing=true",
+    "train.compile=true",
     "loss.class_weights=none",
     "loss.normalisation=weights",
     "train.poly_power=2.0",
@@ -374,3 +376,14 @@ def test_an_option_added_later_leaves_older_ids_alone() -> None:
 def test_ids_of_finished_runs_stay() -> None:
     # Committed records hold such ids: were this one to change, no finished run would be recognised again.
     assert identified(plain()) == "afaebcdbf01f"
+
+
+def test_a_key_that_came_later_is_written_only_where_it_is_set() -> None:
+    """Weights files hold their recipe: that of a run that is repeated has the bytes it had."""
+    assert set(plain().model_dump()["augment"]) == {"flip"}
+    assert set(plain().model_dump()["loss"]) == {"class_weights", "normalisation"}
+    assert not {"poly_power", "checkpointing", "compile"} & set(plain().model_dump()["train"])
+    assert "options" not in plain().model_dump()
+    for change in DECISIVE:
+        changed = override(plain(), [change])
+        assert Recipe.model_validate_json(changed.model_dump_json()) == changed

@@ -34,6 +34,7 @@ def profile_networks(
     fold: Annotated[
         bool, typer.Option("--fold", help="Inference with batch normalisation folded into the convolutions.")
     ] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Run the networks through torch.compile.")] = False,
     process_memory: Annotated[
         bool, typer.Option("--process-memory/--no-process-memory", help="Start a process of its own for its peak.")
     ] = True,
@@ -52,6 +53,7 @@ def profile_networks(
     settings = replace(
         _settings(size, batch, device, dtype, classes, rounds, fold, process_memory, seed),
         config=parse_options(options),
+        compiled=compiled,
     )
     from segbench.engine.profiling import profile_models
     from segbench.leaderboard.profiles import file_profile

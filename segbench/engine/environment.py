@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 
+from segbench.engine.compilation import require_compiler
 from segbench.engine.distributed import ALONE, Team
 from segbench.errors import UsageError
 from segbench.record import Environment
@@ -29,11 +30,13 @@ class Compute:
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``bf16`` is autocast; parameters and losses stay float32.
         convolution: ``dft`` computes large kernels through :mod:`segbench.models.dft_convolution`.
+        compiled: Networks are compiled by ``torch.compile``.
     """
 
     device: torch.device
     precision: Literal["bf16", "fp32"]
     convolution: Literal["direct", "dft"]
+    compiled: bool = False
 
     def autocast(self) -> torch.autocast:
         """The context every forward pass runs in."""
@@ -65,6 +68,7 @@ def choose_compute(
     device: str = "auto",
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     convolution: Literal["auto", "direct", "dft"] = "auto",
+    compiled: bool = False,
 ) -> Compute:
     """Decides what ``auto`` means on this machine.
 
@@ -73,9 +77,11 @@ def choose_compute(
     on an Intel Xeon without AMX.)
 
     Raises:
-        UsageError: The device does not exist here.
+        UsageError: The device does not exist here, or what was asked for does not work on it.
     """
     chosen = _device(device)
+    if compiled:
+        require_compiler(chosen)
     faster = torch.cuda.is_bf16_supported() if chosen.type == "cuda" else _cpu_gains_from_bf16()
     bf16 = faster if precision == "auto" else precision == "bf16"
     fits = chosen.type == "cpu" and not bf16
@@ -85,7 +91,7 @@ def choose_compute(
             "Use auto, or --device cpu --set train.precision=fp32.",
         )
     dft = fits if convolution == "auto" else convolution == "dft"
-    return Compute(chosen, "bf16" if bf16 else "fp32", "dft" if dft else "direct")
+    return Compute(chosen, "bf16" if bf16 else "fp32", "dft" if dft else "direct", compiled)
 
 
 def _device(name: str) -> torch.device:
@@ -123,6 +129,7 @@ def describe(compute: Compute, team: Team = ALONE) -> Environment:
         processes=team.size,
         backend=team.backend if several else None,
         sync_batch_norm=several and team.sync_batch_norm,
+        compiled=compute.compiled,
     )
 
 

@@ -20,6 +20,8 @@ from segbench.engine.allocator import keep_freed_memory
 from segbench.engine.batches import Images
 from segbench.engine.certainty import samples_of, score_certainty
 from segbench.engine.checkpoint import build_model, load_weights, weights_path
+from segbench.engine.checkpointing import checkpoint_chains
+from segbench.engine.compilation import compile_network
 from segbench.engine.distributed import ALONE, Team
 from segbench.engine.environment import Compute, choose_compute, describe
 from segbench.engine.evaluation import pixel_scores, score_split
@@ -163,7 +165,7 @@ def run_cell(
         team: Those who compute the cell together, each by this call; the leader alone writes.
     """
     board = out / "leaderboards"
-    compute = choose_compute(device, cell.recipe.train.precision, cell.recipe.train.convolution)
+    compute = _compute(cell, device)
     with (
         tensorboard_events(cell.folder / "tensorboard", progress) if tensorboard else nullcontext(progress) as reporting
     ):
@@ -423,15 +425,17 @@ def _hint(cell: Cell) -> str:
 
 def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = SILENT, team: Team = ALONE) -> Trained:
     """Trains a cell, or finishes what was begun; returns at once where it is done."""
-    training = cell.recipe.train
-    chosen = compute or choose_compute("auto", training.precision, training.convolution)
-    return train(replace(_job(cell, chosen, progress), team=team))
+    return train(replace(_job(cell, compute or _compute(cell, "auto"), progress), team=team))
 
 
 def estimate_training(cell: Cell, device: str = "auto", progress: Progress = SILENT) -> float:
     """Seconds that the training steps of a cell still take on this machine, from a few that are timed here."""
+    return seconds_left(_job(cell, _compute(cell, device), progress))
+
+
+def _compute(cell: Cell, device: str) -> Compute:
     training = cell.recipe.train
-    return seconds_left(_job(cell, choose_compute(device, training.precision, training.convolution), progress))
+    return choose_compute(device, training.precision, training.convolution, training.compile)
 
 
 def _job(cell: Cell, chosen: Compute, progress: Progress) -> Job:
@@ -440,6 +444,10 @@ def _job(cell: Cell, chosen: Compute, progress: Progress) -> Job:
     torch.manual_seed(cell.seed)
     model, config = build_start(cell.start, recipe.model, manifest.num_classes, recipe.options)
     use_convolution(model, chosen.convolution)
+    if recipe.train.checkpointing:
+        checkpoint_chains(model)
+    if chosen.compiled:
+        compile_network(model)
     images = training_images(recipe, cell.prepared, progress)
     return Job(
         model=model,

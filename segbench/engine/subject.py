@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from segbench.engine.compilation import compile_network
 from segbench.engine.environment import Compute, choose_compute
 from segbench.engine.loss import PixelCrossEntropy
 from segbench.errors import UsageError
@@ -33,6 +35,7 @@ class Settings:
         rounds: Timed passes of each network.
         seed: Of the weights, the input and the labels.
         process_memory: Measure the peaks of a process of its own, too.
+        compiled: Run the networks through ``torch.compile``.
         config: Arguments of the models' factories beside ``num_classes``.
     """
 
@@ -45,11 +48,12 @@ class Settings:
     rounds: int = 10
     seed: int = 0
     process_memory: bool = True
+    compiled: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def compute(self) -> Compute:
         """Device, precision and convolution on this machine."""
-        return choose_compute(self.device, self.precision)
+        return choose_compute(self.device, self.precision, compiled=self.compiled)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -104,14 +108,21 @@ class Subject:
         self.model.zero_grad(set_to_none=True)
 
     def directly(self, count: Callable[[nn.Module, Tensor], Any]) -> Any:
-        """Calls ``count`` with the inferring network and the images; convolutions are computed directly meanwhile."""
+        """Calls ``count`` with the inferring network and the images.
+
+        Convolutions are computed directly meanwhile, and nothing is compiled: what is counted is the network.
+        """
         self.inference.eval()
         use_convolution(self.inference, "direct")
         try:
-            with self.compute.autocast():
+            with self.compute.autocast(), _uncompiled(self.compute):
                 return count(self.inference, self.images)
         finally:
             use_convolution(self.inference, self.compute.convolution)
+
+
+def _uncompiled(compute: Compute) -> AbstractContextManager[object]:
+    return torch.compiler.set_stance("force_eager") if compute.compiled else nullcontext()
 
 
 def create_subject(name: str, settings: Settings, compute: Compute) -> Subject:
@@ -129,10 +140,14 @@ def create_subject(name: str, settings: Settings, compute: Compute) -> Subject:
     shape = (settings.batch, *settings.size)
     images = torch.rand(shape[0], 3, *settings.size, generator=generator) * 255
     labels = torch.randint(0, settings.num_classes, shape, generator=generator)
+    inference = fold_batch_norm(model) if settings.folded else model
+    if compute.compiled:
+        for network in {id(model): model, id(inference): inference}.values():
+            compile_network(network)
     return Subject(
         name,
         model,
-        fold_batch_norm(model) if settings.folded else model,
+        inference,
         images.to(compute.device),
         labels.to(compute.device),
         compute,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -100,11 +101,13 @@ def _heading(record: ProfileRecord) -> str:
     parts = [
         f"{images} of {size_text(record.size)}",
         f"{record.num_classes} classes",
+        *(f"{name}={json.dumps(value)}" for name, value in sorted(record.config.items())),
         device,
         f"{found.threads} thread{'s' if found.threads != 1 else ''}",
         found.precision,
         *convolution,
         *(["folded BN"] if record.folded else []),
+        *(["torch.compile"] if found.compiled else []),
         f"torch {found.versions.get('torch', 'unknown')}",
     ]
     return ", ".join(parts)

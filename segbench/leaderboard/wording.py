@@ -123,7 +123,9 @@ def machine(environment: Environment) -> str:
         f"{name} {environment.versions[name]}" for name in ("segbench", "torch") if name in environment.versions
     ]
     convolution = {"direct": "direct convolution", "dft": "convolution by Fourier transform"}[environment.convolution]
-    parts = [device + features, threads, environment.precision, convolution, *versions, *_commit(environment)]
+    compiled = ["torch.compile"] if environment.compiled else []
+    parts = [device + features, threads, environment.precision, convolution, *compiled, *versions]
+    parts += _commit(environment)
     return ", ".join(parts)
 
 

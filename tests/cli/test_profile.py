@@ -45,7 +45,8 @@ def test_what_was_drawn_passes_the_check(segbench: Segbench) -> None:
 
 
 def test_the_terminal_shows_80_columns_and_the_paper(segbench: Segbench) -> None:
-    ended = segbench("profile", "segnet-basic", "fcn-basic-no-addition-no-dim-reduction", "fcn-basic", *SMALL)
+    networks = ("segnet-basic", "fcn-basic-no-addition-no-dim-reduction", "fcn-basic")
+    ended = segbench("profile", *networks, *SMALL, "--dtype", "fp32")
     assert ended.code == 0
     assert max(map(len, ended.out.splitlines())) <= 80
     assert "One image of 32×48, 11 classes" in ended.out

@@ -12,7 +12,7 @@ from segbench.engine.checkpoint import WEIGHTS_FILE, load_model, load_weights
 from segbench.engine.pipeline import Result, evaluate, find_cell, run_cell
 from segbench.errors import CheckpointError, UsageError
 from segbench.models.bayesian import Bayesian
-from segbench.recipe import Recipe
+from segbench.recipe import Recipe, override
 from tests.data import toy
 from tests.data.conftest import home, toy_dataset  # noqa: F401  fixtures
 from tests.engine import tiny
@@ -77,3 +77,16 @@ def test_an_option_that_does_not_exist_is_said_before_training(tmp_path: Path) -
 def test_options_decide_the_cell(tmp_path: Path) -> None:
     options: list[dict[str, Any]] = [{}, {"width": 4}, {"width": 4, "samples": 2}, {"width": 4, "samples": 3}]
     assert len({find_cell(recipe(options=each), 0, tmp_path).cell_id for each in options}) == 4
+
+
+def test_a_recipe_asks_for_checkpointing_and_compilation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("segbench.engine.pipeline.compile_network", lambda model: asked.append("compile"))
+    monkeypatch.setattr("segbench.engine.pipeline.checkpoint_chains", lambda model: asked.append("checkpointing"))
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    run(tmp_path / "plain", recipe())
+    assert asked == []
+    chosen = override(recipe(), ["train.checkpointing=true", "train.compile=true"])
+    record = run(tmp_path / "both", chosen)[0].record
+    assert asked == ["checkpointing", "compile"]
+    assert record.environment.compiled

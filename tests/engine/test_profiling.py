@@ -15,6 +15,7 @@ from segbench.engine.profiling import profile_models, weights_bytes
 from segbench.engine.subject import Settings, Subject, create_subject
 from segbench.engine.timing import WARM_UP_ROUNDS, interleaved_times
 from segbench.errors import RecordError, UnknownNameError, UsageError
+from segbench.leaderboard.profiles import _heading
 from segbench.models import MODELS, create_model
 from segbench.record import ProfileRecord, Timing, load_profile, profile_id, save_profile
 
@@ -153,3 +154,17 @@ def test_a_record_comes_back_and_a_changed_one_does_not(tmp_path: Path) -> None:
 def test_a_median_above_the_95th_percentile_is_refused() -> None:
     with pytest.raises(ValueError, match="p50_ms is above p95_ms"):
         Timing(p50_ms=2, p95_ms=1, rounds=3)
+
+
+def test_a_compiled_network_is_counted_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain_compile = torch.nn.Module.compile
+    # Traced as torch.compile does, without the minutes of its C++ compiler.
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda model: plain_compile(model, backend="eager"))
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    plain, compiled = profiled(rounds=1), profiled(rounds=1, compiled=True)
+    assert (plain.environment.compiled, compiled.environment.compiled) == (False, True)
+    for name in ("parameters", "weights_bytes", "multiply_adds", "decoder_memory"):
+        assert getattr(plain.profile, name) == getattr(compiled.profile, name)
+    assert "torch.compile" in _heading(compiled)
+    assert "torch.compile" not in _heading(plain)
+    assert "width=8" in _heading(plain)
