@@ -1,13 +1,12 @@
 """2x2 max pooling that remembers in 8 bits where each maximum was, and its inverse.
 
 ``torch.nn.functional.max_pool2d`` keeps 64 bits a window for what 2 bits can say; here a window's position is one byte
-(0 top left, 1 top right, 2 bottom left, 3 bottom right). Both directions are gathers and masked copies, so they are
-deterministic on every device and need no scatter.
+(0 top left, 1 top right, 2 bottom left, 3 bottom right). Both directions are masked copies, so they are deterministic
+on every device and need no scatter. Masks act on the bits of the values: on CPUs that takes a tenth of the time that
+``torch.where`` takes.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -15,6 +14,9 @@ from torch.autograd import Function
 from torch.nn import functional
 
 __all__ = ["index_pool", "index_unpool"]
+
+INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""By the bytes of a float."""
 
 
 def index_pool(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,32 +56,42 @@ def index_unpool(maps: Tensor, positions: Tensor, size: tuple[int, int]) -> Tens
 
 def _positions(indices: Tensor, width: int) -> Tensor:
     """Flat int64 indices of ``max_pool2d`` to positions 0..3 in their windows."""
-    rows, columns = indices.shape[2:]
-    grid = torch.arange(rows, device=indices.device)[:, None] * (2 * width)
-    corner = grid + torch.arange(columns, device=indices.device) * 2
-    offset = torch.empty_like(indices, dtype=torch.int16)
-    torch.sub(indices, corner, out=offset)
-    below = (offset >= width).to(torch.uint8)
-    right = (offset & 1).to(torch.uint8)
-    return (right ^ below if width % 2 else right) | (below << 1)
+    rows, columns = (torch.arange(side, dtype=torch.int32, device=indices.device) for side in indices.shape[2:])
+    offset = indices.to(torch.int32).sub_(rows[:, None] * (2 * width) + columns * 2)
+    below = (offset >= width).view(torch.uint8)
+    odd = offset.to(torch.uint8).bitwise_and_(1)
+    right = odd.bitwise_xor_(below) if width % 2 else odd
+    return right.bitwise_or_(below << 1)
 
 
-def _corners(maps: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The four interleaved sub-grids of maps [N, C, 2h, 2w], each with its position."""
-    for position in range(4):
-        yield position, maps[:, :, position // 2 :: 2, position % 2 :: 2]
+def _corners(maps: Tensor) -> list[Tensor]:
+    """The four interleaved sub-grids of maps [N, C, 2h, 2w], by position."""
+    return [maps[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+
+
+def _masks(positions: Tensor, integers: torch.dtype) -> tuple[Tensor, Tensor]:
+    """All bits set where the maximum was on the right, and where it was below."""
+    return (positions & 1).to(integers).neg_(), (positions >> 1).to(integers).neg_()
 
 
 def _spread(values: Tensor, positions: Tensor, size: tuple[int, int]) -> Tensor:
     batch, channels, rows, columns = values.shape
+    integers = INTEGERS[values.element_size()]
+    bits = values.view(integers)
     shape = (batch, channels, 2 * rows, 2 * columns)
-    full = torch.empty(shape, dtype=values.dtype, device=values.device, memory_format=torch.channels_last)
-    zero = values.new_zeros(())
-    for position, corner in _corners(full):
-        torch.where(positions == position, values, zero, out=corner)
-    if size == tuple(full.shape[2:]):
-        return full
-    return full[:, :, : size[0], : size[1]].contiguous(memory_format=torch.channels_last)
+    full = torch.empty(shape, dtype=integers, device=values.device, memory_format=torch.channels_last)
+    above_left, above_right, below_left, below_right = _corners(full)
+    right, below = _masks(positions, integers)
+    on_right = bits & right
+    on_left = bits ^ on_right
+    torch.bitwise_and(on_right, below, out=below_right)
+    torch.bitwise_xor(on_right, below_right, out=above_right)
+    torch.bitwise_and(on_left, below, out=below_left)
+    torch.bitwise_xor(on_left, below_left, out=above_left)
+    maps = full.view(values.dtype)
+    if size == tuple(maps.shape[2:]):
+        return maps
+    return maps[:, :, : size[0], : size[1]].contiguous(memory_format=torch.channels_last)
 
 
 def _collect(maps: Tensor, positions: Tensor) -> Tensor:
@@ -87,11 +99,16 @@ def _collect(maps: Tensor, positions: Tensor) -> Tensor:
     missing = (2 * columns - maps.shape[3], 2 * rows - maps.shape[2])
     if any(missing):
         maps = functional.pad(maps, (0, missing[0], 0, missing[1]))
-    collected = maps[:, :, ::2, ::2]
-    for position, corner in _corners(maps):
-        if position:
-            collected = torch.where(positions == position, corner, collected)
-    return collected
+    integers = INTEGERS[maps.element_size()]
+    above_left, above_right, below_left, below_right = _corners(maps.view(integers))
+    right, below = _masks(positions, integers)
+    above = _chosen(right, above_right, above_left)
+    return _chosen(below, _chosen(right, below_right, below_left), above).view(maps.dtype)
+
+
+def _chosen(mask: Tensor, there: Tensor, here: Tensor) -> Tensor:
+    """``there`` where the mask's bits are set, ``here`` elsewhere."""
+    return (there ^ here).bitwise_and_(mask).bitwise_xor_(here)
 
 
 class _IndexPool(Function):

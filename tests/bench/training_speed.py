@@ -4,7 +4,9 @@ A step is forward, loss, backward and optimizer. segbench's has the precision, l
 ``choose_compute`` picks on this machine, and infers as it is and with batch normalisation folded; the plain one is
 float32 in torch's default layout, with ``nn.Conv2d``, ``nn.MaxPool2d(return_indices=True)`` and ``nn.MaxUnpool2d``.
 Rounds are interleaved and medians taken; both networks get the same weights, and their logits are compared first. The
-peak of a training step is what torch's allocator held, without the optimizer's state.
+peak of a training step is what torch's allocator held, without the optimizer's state; it is measured with activation
+checkpointing, too. Pooling and unpooling with indices are timed by themselves against torch's pair with int64 indices,
+forward and backward, on maps of the first level in the precision and layout that segbench trains in.
 Run: python tests/bench/training_speed.py [--model NAME] [--size HxW] [--batch N] [--rounds N] [--threads N]
 """
 
@@ -25,12 +27,14 @@ from torch.profiler import ProfilerActivity, profile
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from segbench.engine.allocator import keep_freed_memory
+from segbench.engine.checkpointing import checkpoint_chains
 from segbench.engine.environment import Compute, choose_compute, describe
 from segbench.engine.loss import PixelCrossEntropy
 from segbench.engine.peak_memory import MIB, allocated_peak, tensor_bytes
 from segbench.models import create_model
 from segbench.models.blocks import use_convolution
 from segbench.models.folding import fold_batch_norm
+from segbench.models.index_pooling import index_pool, index_unpool
 
 CLASSES = 11
 WIDTH = 64
@@ -247,6 +251,29 @@ def medians(steps: list[Step], rounds: int) -> list[float]:
     return [statistics.median(column) for column in zip(*taken, strict=True)]
 
 
+def pooling_pairs(size: tuple[int, int], count: int, compute: Compute) -> tuple[Step, Step]:
+    """Pooling and unpooling of 64 maps, forward and backward: segbench's, and torch's with int64 indices."""
+    dtype = torch.bfloat16 if compute.precision == "bf16" else torch.float32
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(count, WIDTH, *size, generator=generator).to(compute.device, dtype)
+    maps = maps.contiguous(memory_format=torch.channels_last).requires_grad_()
+    upstream, unpool = torch.ones_like(maps), nn.MaxUnpool2d(2, 2)
+
+    def ours() -> float:
+        pooled, positions = index_pool(maps)
+        return backwards(index_unpool(pooled, positions, size))
+
+    def torchs() -> float:
+        pooled, indices = nn.functional.max_pool2d(maps, 2, 2, ceil_mode=True, return_indices=True)
+        return backwards(unpool(pooled, indices, output_size=size))
+
+    def backwards(unpooled: Tensor) -> float:
+        (gradient,) = torch.autograd.grad(unpooled, maps, upstream)
+        return gradient[0, 0, 0, 0].item()
+
+    return ours, torchs
+
+
 def convolution_share(step: Step, compute: Compute) -> float:
     """The part of a step's processor (or GPU) time that convolutions take."""
     cuda = compute.device.type == "cuda"
@@ -290,6 +317,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{machine.cpu}, {machine.threads} threads, {' '.join(machine.features) or 'no known features'}")
     print(f"device {machine.device}, torch {machine.versions['torch']}: {compute.precision}, {compute.convolution}")
     agree = [measured(name, chosen, compute) for name in chosen.model or PLAIN]
+    pooling(chosen, compute)
     return 0 if all(agree) else 1
 
 
@@ -318,7 +346,17 @@ def measured(name: str, chosen: argparse.Namespace, compute: Compute) -> bool:
     show("share of convolution", f"{shares[0]:.1%}", f"plain {shares[1]:.1%}")
     peaks = [training_memory(model, step, compute) for model, step in zip((ours, plain), steps, strict=True)]
     show("training peak, MiB", f"{peaks[0]:.0f}", f"plain {peaks[1]:.0f}, ratio {peaks[0] / peaks[1]:.2f}")
+    checkpoint_chains(ours)
+    peak = training_memory(ours, steps[0], compute)
+    show("with checkpointing, MiB", f"{peak:.0f}", f"ratio {peak / peaks[1]:.2f}")
     return agree
+
+
+def pooling(chosen: argparse.Namespace, compute: Compute) -> None:
+    """Prints what pooling and unpooling with indices takes."""
+    print(f"\npooling and unpooling, {chosen.batch} x {WIDTH} maps of {chosen.size[0]}x{chosen.size[1]}")
+    here, there = medians(list(pooling_pairs(chosen.size, chosen.batch, compute)), max(chosen.rounds, ROUNDS))
+    show("forward and backward, ms", f"{1000 * here:.1f}", f"int64 pair {1000 * there:.1f}, ratio {there / here:.2f}")
 
 
 def show(what: str, value: str, beside: str) -> None:
