@@ -202,3 +202,11 @@ def test_windows_of_several_sizes_need_a_crop() -> None:
         DataError, match=r"\(32x32, 32x48\)\. Set augment\.crop in the recipe, or train\.batch_size = 1"
     ):
         training_batch(OfManySizes(), np.array([0, 1]), None, Augmentation(scale=(0.5, 2.0)), (0, 0), CPU)
+
+
+def test_a_part_of_a_batch_is_augmented_as_in_the_whole() -> None:
+    whole = training_batch(Drawn(), np.arange(6), None, EVERYTHING, (2, 3), CPU)
+    for part in (slice(0, 2), slice(2, 6)):
+        images, labels = training_batch(Drawn(), np.arange(6), None, EVERYTHING, (2, 3), CPU, part)
+        torch.testing.assert_close(images, whole[0][part])
+        assert torch.equal(labels, whole[1][part])
