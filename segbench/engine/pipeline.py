@@ -330,7 +330,7 @@ def evaluate_uncertainty(
     """What :func:`evaluate` gives, and what the network's certainty is worth; arguments and errors are the same."""
     model, header, images, compute = _opened_on(weights, dataset, variant, split, options, device, progress)
     scorers = Scorer(header.class_names), UncertaintyScorer(samples_of(model), header.ignore_index)
-    with progress.task(f"Evaluating {header.recipe.label} on {split}", len(images), "images") as bar:
+    with progress.task(f"Evaluating {header.label} on {split}", len(images), "images") as bar:
         score_certainty(model, images, scorers, header.input_size, 4, compute, bar.advance)
     return scorers[0].scores(), scorers[1].scores()
 

@@ -251,7 +251,7 @@ def _continued(network: nn.Module, tensors: Mapping[str, Tensor], model: str, pa
 def _created(model: str, num_classes: int, config: Mapping[str, Any], path: Path) -> nn.Module:
     try:
         return create_model(model, num_classes, **config)
-    except TypeError as error:
+    except (TypeError, UsageError) as error:
         raise CheckpointError(f"{path} belongs to a network with {dict(config)}, which {model} cannot have.") from error
 
 

@@ -19,7 +19,7 @@ Input: BGR in 0..255 less the means of the released training file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -110,6 +110,16 @@ def _places(side: int, device: torch.device) -> Tensor:
     return (torch.arange(side, device=device) / OUTPUT_STRIDE).clamp(max=last)
 
 
-def deeplab_largefov(num_classes: int, **arguments: Any) -> nn.Module:
+class DeepLabOptions(TypedDict, total=False):
+    """Arguments of :class:`DeepLab` beside the number of classes."""
+
+    width: int
+    batch_norm: bool
+    crf: bool
+    mean: Sequence[float]
+    std: Sequence[float] | None
+
+
+def deeplab_largefov(num_classes: int, **arguments: Unpack[DeepLabOptions]) -> nn.Module:
     """DeepLab-LargeFOV; arguments as :class:`DeepLab`."""
     return DeepLab(num_classes, **arguments)

@@ -17,7 +17,7 @@ Input: BGR in 0..255 less the means of the release.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -173,21 +173,31 @@ class FCN(SegmentationModel):
         return upsampling.cropped(maps, offset, size)
 
 
-def fcn_32s(num_classes: int, **arguments: Any) -> nn.Module:
+class FCNOptions(TypedDict, total=False):
+    """Arguments of :class:`FCN` beside the number of classes and what sets its forms apart."""
+
+    width: int
+    batch_norm: bool
+    at_once: bool
+    mean: Sequence[float]
+    std: Sequence[float] | None
+
+
+def fcn_32s(num_classes: int, **arguments: Unpack[FCNOptions]) -> nn.Module:
     """FCN-32s; arguments as :class:`FCN`."""
     return FCN(num_classes, stride=32, **arguments)
 
 
-def fcn_16s(num_classes: int, **arguments: Any) -> nn.Module:
+def fcn_16s(num_classes: int, **arguments: Unpack[FCNOptions]) -> nn.Module:
     """FCN-16s; arguments as :class:`FCN`."""
     return FCN(num_classes, stride=16, **arguments)
 
 
-def fcn_8s(num_classes: int, **arguments: Any) -> nn.Module:
+def fcn_8s(num_classes: int, **arguments: Unpack[FCNOptions]) -> nn.Module:
     """FCN-8s; arguments as :class:`FCN`."""
     return FCN(num_classes, stride=8, **arguments)
 
 
-def fcn_learnt(num_classes: int, **arguments: Any) -> nn.Module:
+def fcn_learnt(num_classes: int, **arguments: Unpack[FCNOptions]) -> nn.Module:
     """FCN-8s with learnt upsampling; arguments as :class:`FCN`."""
     return FCN(num_classes, stride=8, learnt=True, **arguments)

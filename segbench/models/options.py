@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, get_type_hints
+from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -16,22 +16,32 @@ __all__ = ["check_options", "factory_options"]
 STRICT = ConfigDict(strict=True)
 
 
-def factory_options(factory: Callable[..., Any]) -> dict[str, Any]:
-    """The types of a factory's keyword arguments, by name."""
-    hints = get_type_hints(factory)
-    named = inspect.signature(factory).parameters.values()
-    return {part.name: hints.get(part.name, Any) for part in named if part.kind is part.KEYWORD_ONLY}
+def factory_options(factory: Callable[..., Any]) -> dict[str, Any] | None:
+    """The types of a factory's keyword arguments, by name; ``None`` where it takes any and answers for itself.
+
+    Those of ``**options: Unpack[T]`` are the keys of the typed dictionary T.
+    """
+    hints, known = get_type_hints(factory), dict[str, Any]()
+    for part in inspect.signature(factory).parameters.values():
+        hint = hints.get(part.name, Any)
+        if part.kind is part.KEYWORD_ONLY:
+            known[part.name] = hint
+        elif part.kind is part.VAR_KEYWORD:
+            if get_origin(hint) is not Unpack:
+                return None
+            known |= get_type_hints(get_args(hint)[0])
+    return known
 
 
 def check_options(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Checks the options of the network ``name``; a factory that takes any keywords answers for itself.
+    """Checks the options of the network ``name``.
 
     Raises:
         UsageError: The factory has no such option, or the value is of another type.
     """
-    if any(part.kind is part.VAR_KEYWORD for part in inspect.signature(factory).parameters.values()):
-        return
     known = factory_options(factory)
+    if known is None:
+        return
     for option, value in options.items():
         if option not in known:
             raise UsageError(f"{name} has no option '{option}'.", closest(option, list(known)) if known else "")

@@ -31,6 +31,7 @@ dataset_variant = "small"
 
 [train]
 iterations = 1
+select = "last"
 batch_size = 1
 lr = 0.001
 """

@@ -14,7 +14,9 @@ from segbench.registry import import_object
 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_every_network_takes_a_width(name: str) -> None:
-    assert factory_options(import_object(MODELS[name].factory))["width"] is int
+    options = factory_options(import_object(MODELS[name].factory))
+    assert options is not None
+    assert options["width"] is int
 
 
 def test_an_option_reaches_the_factory() -> None:
@@ -25,7 +27,7 @@ def test_an_option_reaches_the_factory() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "line"),
     [
-        ("segnet", {"crf": True}, "segnet has no option 'crf'. Known: width."),
+        ("segnet", {"crf": True}, "segnet has no option 'crf'. Known: head, mean, std, width."),
         ("deeplab-largefov", {"cfr": True}, "deeplab-largefov has no option 'cfr'. Did you mean crf?"),
         (
             "deeplab-largefov",
