@@ -23,6 +23,7 @@ from segbench.errors import RecipeError, UnknownNameError
 from segbench.registry import closest
 
 __all__ = [
+    "ANY",
     "Augmentation",
     "Evaluation",
     "Loss",
@@ -41,6 +42,8 @@ __all__ = [
     "toml_value",
 ]
 
+# What recipes are filed under that are of no network in particular.
+ANY = "any"
 Fraction = Annotated[float, Field(ge=0, le=1)]
 HubRepository = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$", max_length=300)]
 Size = tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, le=8192)]]
@@ -244,24 +247,34 @@ def list_suites() -> list[Path]:
     return sorted((recipes_folder() / "suites").glob("*.toml"))
 
 
-def find_recipe(model: str, dataset: str, recipe: str | None = None) -> Recipe:
+def find_recipe(model: str, dataset: str, recipe: str | None = None, kind: str = "") -> Recipe:
     """The recipe of ``model`` on ``dataset``.
 
+    A network from outside has no recipe of its own: it takes ``<kind>.<variant>.toml`` or else ``any.<variant>.toml``
+    of the dataset, or whatever file is given, with itself as the model and without the paper's numbers of another.
+
     Args:
-        model: Registered model name.
+        model: Registered model name, or the address of a network from outside.
         dataset: Registered dataset name.
         recipe: A variant name, or a path to a TOML file; ``None`` means ``default``.
+        kind: Of a network from outside, as its specification has it.
 
     Raises:
         RecipeError: No such recipe, or it does not validate.
     """
     chosen = recipe or "default"
+    files = [recipes_folder() / dataset / f"{name}.{chosen}.toml" for name in ([kind, ANY] if kind else [model])]
     if chosen.endswith(".toml"):
-        return load_recipe(Path(chosen))
-    path = recipes_folder() / dataset / f"{model}.{chosen}.toml"
-    if path.is_file():
-        return load_recipe(path)
-    raise RecipeError(f"No recipe '{chosen}' for {model} on {dataset}.", _alternatives(model, dataset))
+        files = [Path(chosen)]
+    path = next((file for file in files if file.is_file()), Path(chosen))
+    if path.suffix != ".toml":
+        raise RecipeError(
+            f"No recipe '{chosen}' for {model} on {dataset}.", _alternatives(ANY if kind else model, dataset)
+        )
+    found = load_recipe(path)
+    if not kind or found.model == model:
+        return found
+    return found.model_copy(update={"model": model, "paper": None})
 
 
 def _alternatives(model: str, dataset: str) -> str:

@@ -252,6 +252,7 @@ class WeightsHeader(Strict):
         config: Arguments of the model's factory beside ``num_classes``.
         preprocess: What the module does to its input, for readers without segbench.
         origin: Where weights from elsewhere came from; ``None`` for those that segbench trained.
+        model_identity: What pins a network from outside (see ``segbench.specs.ModelSpec``); empty for a registered one.
     """
 
     schema_version: Literal[1] = 1
@@ -270,6 +271,7 @@ class WeightsHeader(Strict):
     config: dict[str, Any] = {}
     preprocess: dict[str, Any] = {}
     origin: Origin | None = None
+    model_identity: str = ""
 
     @property
     def label(self) -> str:
@@ -277,11 +279,13 @@ class WeightsHeader(Strict):
         return self.recipe.label if self.recipe is not None else f"{self.model} (imported)"
 
     @model_serializer(mode="wrap")
-    def _without_missing_origin(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # The bytes of what is trained, and so the run ids made of them, do not change with this key.
+    def _without_what_is_missing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The bytes of what is trained, and so the run ids made of them, do not change with these keys.
         values: dict[str, Any] = dump(self)
         if self.origin is None:
             values.pop("origin", None)
+        if not self.model_identity:
+            values.pop("model_identity", None)
         return values
 
 
@@ -293,8 +297,11 @@ class RunRecord(Strict):
         run_id: 12 hex digits over cell, weights and protocol.
         cell_id: 12 hex digits over recipe, model, dataset, seed and encoder weights.
         created: UTC, ISO 8601, seconds.
-        encoder_weights: sha256 of the file that the encoder started from, or ``random``.
+        encoder_weights: sha256 of the file that the encoder started from, or ``random``; of a network from outside
+            what its own weights were.
         initial_weights: sha256 of the weights file that the whole network started from, ``None`` where there is none.
+        model_identity: What pins a network from outside: the sha256 of its file, the commit of its repository, the
+            version of its package; empty for a registered one.
         selection: What selected the weights: the validation split, the tenth of the training split that was held out
             for it, or nothing: they are the last ones. ``None`` in records older than this.
         validation: Scores at the selected iteration on what selected, or on the validation split (no boundary F1).
@@ -306,6 +313,7 @@ class RunRecord(Strict):
     cell_id: str
     created: str
     model: str
+    model_identity: str = ""
     paper_name: str
     dataset: str
     dataset_variant: str
@@ -370,10 +378,11 @@ class Profile(Strict):
     """What a network costs; times and memory are those of one batch.
 
     Attributes:
-        weights_bytes: Of its safetensors file.
-        multiply_adds: Of the convolutions and matrix products of one forward pass in evaluation mode.
+        weights_bytes: Of its safetensors file, or of its ONNX file.
+        multiply_adds: Of the convolutions and matrix products of one forward pass in evaluation mode; ``None``, as
+            the allocator's memory, where another library than torch computes it.
         forward: Inference: evaluation mode, no gradients.
-        training_forward: Training mode, with the loss.
+        training_forward: Training mode, with the loss; ``None``, as all of training, where it cannot be trained.
         backward: Gradients of all parameters.
         inference_memory_mib: Peak of what the allocator held, weights and input included.
         training_memory_mib: The same over a step of forward, loss and backward, without an optimizer.
@@ -385,12 +394,12 @@ class Profile(Strict):
 
     parameters: Count
     weights_bytes: Count
-    multiply_adds: Count
+    multiply_adds: Count | None
     forward: Timing
-    training_forward: Timing
-    backward: Timing
-    inference_memory_mib: Amount
-    training_memory_mib: Amount
+    training_forward: Timing | None
+    backward: Timing | None
+    inference_memory_mib: Amount | None
+    training_memory_mib: Amount | None
     process_inference_mib: Amount | None
     process_training_mib: Amount | None
     decoder_memory: DecoderMemory | None
@@ -405,6 +414,7 @@ class ProfileRecord(Strict):
         created: UTC, ISO 8601, seconds.
         size: Height and width of the input, which is seeded noise.
         config: Arguments of the model's factory beside ``num_classes``.
+        model_identity: As in a run's record; written only where it is not empty.
         folded: Batch normalisation was folded into the convolutions for inference.
         interleaved: All models that were measured in turn with this one, this one included.
     """
@@ -413,6 +423,7 @@ class ProfileRecord(Strict):
     profile_id: str
     created: str
     model: str
+    model_identity: str = ""
     paper_name: str
     size: tuple[int, int]
     batch: Annotated[int, Field(ge=1)]
@@ -423,6 +434,14 @@ class ProfileRecord(Strict):
     interleaved: list[str]
     profile: Profile
     environment: Environment
+
+    @model_serializer(mode="wrap")
+    def _without_empty_identity(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Profiles, and the ids made of them, are older than networks from outside.
+        values: dict[str, Any] = dump(self)
+        if not self.model_identity:
+            values.pop("model_identity", None)
+        return values
 
 
 def _digest(value: Any) -> str:
@@ -436,16 +455,19 @@ def cell_id(
     seed: int,
     encoder_weights: str = "random",
     initial_weights: str | None = None,
+    model_identity: str = "",
 ) -> str:
     """12 hex digits that name a cell of a grid before anything is trained.
 
     Args:
         encoder_weights: sha256 of the file that the encoder starts from, or ``random``.
         initial_weights: sha256 of the weights file that the whole network starts from, ``None`` where there is none.
+        model_identity: What pins a network from outside; a registered one has its name alone.
     """
-    # Ids are older than the last one, which is left out where there is none.
+    # Ids are older than the last two, which are left out where there are none.
     started = [encoder_weights] if initial_weights is None else [encoder_weights, initial_weights]
-    return _digest([recipe.decisive(), recipe.model, fingerprint, seed, *started])
+    outside = [model_identity] if model_identity else []
+    return _digest([recipe.decisive(), recipe.model, fingerprint, seed, *started, *outside])
 
 
 def run_id(cell: str, weights_sha256: str, protocol: Protocol) -> str:

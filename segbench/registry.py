@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from segbench.errors import UnknownNameError
 from segbench.specs import DatasetSpec, ModelSpec
 
-__all__ = ["DATASETS", "MODELS", "Registry", "closest", "import_object"]
+__all__ = ["DATASETS", "MODELS", "Registry", "closest", "import_object", "unknown_name"]
 
 
 class Named(Protocol):
@@ -30,6 +30,11 @@ def closest(name: str, known: Iterator[str] | list[str]) -> str:
     if near:
         return f"Did you mean {' or '.join(near)}?"
     return f"Known: {', '.join(names)}."
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> UnknownNameError:
+    """The error that says that ``name`` is none of the known ones."""
+    return UnknownNameError(f"Unknown {kind} '{name}'. {closest(name, known)}")
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -53,7 +58,7 @@ class Registry(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         if name in self._specs:
             return self._specs[name]
-        raise UnknownNameError(f"Unknown {self.kind} '{name}'. {closest(name, list(self._specs))}")
+        raise unknown_name(self.kind, name, list(self._specs))
 
     def __contains__(self, name: object) -> bool:
         return name in self._specs

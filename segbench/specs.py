@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
-__all__ = ["IGNORE_INDEX", "SPLITS", "DatasetSpec", "ModelSpec", "Submission", "VariantSpec"]
+from segbench.errors import UsageError
+
+__all__ = ["IGNORE_INDEX", "SPLITS", "DatasetSpec", "ModelSpec", "Submission", "VariantSpec", "folder_name"]
 
 IGNORE_INDEX = 255
 SPLITS = ("train", "validation", "test")
@@ -112,6 +116,10 @@ class ModelSpec:
         parameters: All trainable parameters at ``reference_classes`` classes.
         reference_classes: Number of classes the counts belong to.
         min_size: Smallest height and width that is accepted.
+        kind: Where a network from outside comes from (``file``, ``package``, ``hf``, ``smp``, ``onnx``); empty for a
+            registered one.
+        arguments: Of the factory beside ``num_classes``, such as where a file is; never recorded.
+        identity: What pins a network from outside, such as the sha256 of its code; part of its cells' ids.
     """
 
     name: str
@@ -124,3 +132,31 @@ class ModelSpec:
     parameters: int | None = None
     reference_classes: int = 11
     min_size: int = 32
+    kind: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    identity: str = ""
+
+    @property
+    def start(self) -> str:
+        """What its weights are before training: random, those of its repository, or whatever its own code makes."""
+        if self.kind == "hf":
+            return f"{self.name} {self.identity}"
+        return "as its code makes them" if self.kind in ("file", "package") else "random"
+
+    def require_trainable(self) -> ModelSpec:
+        """Itself.
+
+        Raises:
+            UsageError: It cannot be trained.
+        """
+        if self.kind == "onnx":
+            raise UsageError(
+                f"{self.name} is an ONNX file, which cannot be trained.",
+                f"Score it as it is: segbench evaluate {self.name} --dataset D",
+            )
+        return self
+
+
+def folder_name(model: str) -> str:
+    """The name of a model's folder: the letters, digits, dots and hyphens of ``./my.py:net`` or ``hf:ORG/NAME``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")

@@ -37,6 +37,13 @@ EXEMPT = {
     ".venv/bin/nox": "its sessions are what .ci/run does after that",
 }
 
+MY_NETWORK = """
+from torch import nn
+
+def factory(num_classes):
+    return nn.Conv2d(3, num_classes, 3, padding=1)
+"""
+
 
 class Line(NamedTuple):
     """A command line, and where it stands."""
@@ -213,6 +220,7 @@ class Reader:
             }
         )
         miniatures.fill(folder / "home")
+        (self.folder / "my_network.py").write_text(MY_NETWORK)
         for place in range(miniatures.COUNTS["test"]):
             _, label = scene(FIRST_SEEDS["test"] + place, miniatures.SIZE)
             for name, pixels in {"my-labels": label, "my-maps": label.clip(max=10)}.items():

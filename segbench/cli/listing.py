@@ -44,6 +44,7 @@ def _known(kind: str) -> Callable[[str | None], list[Row]]:
 
 def _models(dataset: str | None) -> list[Row]:
     from segbench.models import MODELS
+    from segbench.models.outside import installed_models
 
     return [
         {
@@ -55,7 +56,7 @@ def _models(dataset: str | None) -> list[Row]:
             "summary": spec.summary,
             "source": spec.source,
         }
-        for spec in MODELS.values()
+        for spec in [*MODELS.values(), *installed_models()]
     ]
 
 

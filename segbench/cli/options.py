@@ -12,6 +12,7 @@ from segbench.errors import UsageError
 __all__ = [
     "Device",
     "Json",
+    "Network",
     "Options",
     "Out",
     "Quiet",
@@ -27,10 +28,11 @@ __all__ = [
 
 
 def complete_model(incomplete: str) -> list[str]:
-    """Registered models that begin with what is typed."""
+    """Models of segbench and of installed packages that begin with what is typed."""
     from segbench.models import MODELS
+    from segbench.models.outside import installed_models
 
-    return [name for name in MODELS if name.startswith(incomplete)]
+    return [name for name in [*MODELS, *(spec.name for spec in installed_models())] if name.startswith(incomplete)]
 
 
 def complete_dataset(incomplete: str) -> list[str]:
@@ -45,6 +47,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and results.")]
 Variant = Annotated[str | None, typer.Option(metavar="V", help="Variant of the dataset; its default one if left out.")]
 Split = Annotated[str, typer.Option(metavar="S", help="train, validation or test.")]
+Network = Annotated[
+    str | None, typer.Option("--model", metavar="FILE.py:FACTORY", help="The code that weights of such a network need.")
+]
 Device = Annotated[str, typer.Option(metavar="D", help="auto, cpu, cuda or cuda:N.")]
 Options = Annotated[
     list[str] | None, typer.Option("--option", metavar="K=V", help="Option of the network, such as crf=true.")

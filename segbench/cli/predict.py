@@ -8,7 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from segbench.cli.options import Device, Json, Options, Quiet, Samples, Split, Variant, complete_dataset, parse_options
+from segbench.cli.options import (
+    Device,
+    Json,
+    Network,
+    Options,
+    Quiet,
+    Samples,
+    Split,
+    Variant,
+    complete_dataset,
+    parse_options,
+)
 from segbench.console import Console
 from segbench.errors import UsageError
 
@@ -24,6 +35,7 @@ def predict_images(
     ] = None,
     variant: Variant = None,
     split: Split = "test",
+    model: Network = None,
     options: Options = None,
     samples: Samples = None,
     uncertainty: Annotated[
@@ -55,6 +67,7 @@ def predict_images(
 
     asked: dict[str, Any] = {
         "options": chosen,
+        "model": model,
         "uncertainty": uncertainty,
         "device": device,
         "progress": console.progress(),

@@ -40,15 +40,14 @@ def _capitalised(text: str) -> str:
 
 
 def _cost_cells(record: ProfileRecord) -> list[str]:
-    profile = record.profile
+    profile, backward = record.profile, record.profile.backward
+    memory = (profile.inference_memory_mib, profile.training_memory_mib)
     return [
-        f"{profile.multiply_adds / 1e9:.1f}",
+        UNDEFINED if profile.multiply_adds is None else f"{profile.multiply_adds / 1e9:.1f}",
         f"{profile.forward.p50_ms:.1f}",
         f"{profile.forward.p95_ms:.1f}",
-        f"{profile.backward.p50_ms:.1f}",
-        f"{profile.backward.p95_ms:.1f}",
-        f"{profile.inference_memory_mib:.0f}",
-        f"{profile.training_memory_mib:.0f}",
+        *([UNDEFINED] * 2 if backward is None else [f"{backward.p50_ms:.1f}", f"{backward.p95_ms:.1f}"]),
+        *(UNDEFINED if value is None else f"{value:.0f}" for value in memory),
     ]
 
 

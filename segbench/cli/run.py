@@ -158,12 +158,12 @@ def _cells(request: RunRequest, progress: Progress) -> list[Cell]:
 def _resolve(model: str, dataset: str, recipe: str | None, changes: Sequence[str]) -> Recipe:
     """The recipe of a model with the changes made; every name is checked."""
     import segbench.data  # noqa: F401  registers the datasets
-    from segbench.models import MODELS
+    from segbench.models import find_model
     from segbench.recipe import find_recipe, override, require_variant
     from segbench.registry import DATASETS
 
-    names = MODELS[model].name, DATASETS[dataset].name
-    found = find_recipe(*names, recipe)
+    names = model, DATASETS[dataset].name
+    found = find_recipe(*names, recipe, find_model(model).require_trainable().kind)
     if (found.model, found.dataset) != names:
         raise UsageError(
             f"Recipe {recipe} is for {found.model} on {found.dataset}, not for {model} on {dataset}.",
@@ -189,7 +189,7 @@ def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], request: RunRequest, 
     for recipe in recipes:
         ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
     from segbench.engine.environment import choose_compute
-    from segbench.engine.pipeline import class_weights, find_cell
+    from segbench.engine.pipeline import check_cell, find_cell
     from segbench.engine.start import find_starts
 
     choose_compute(request.device)
@@ -197,7 +197,7 @@ def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], request: RunRequest, 
     pairs = list(zip(recipes, starts, strict=True))
     cells = [find_cell(recipe, seed, request.out, progress, start) for seed in seeds for recipe, start in pairs]
     for cell in cells:
-        class_weights(cell.recipe, cell.prepared)
+        check_cell(cell)
     return list({cell.cell_id: cell for cell in cells}.values())
 
 

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from segbench.atomic import write_bytes
 from segbench.errors import CheckpointError
 from segbench.hub.download import fetch_weights, is_hub_address
-from segbench.models import create_model
+from segbench.models import create_model, find_model
+from segbench.models.outside import recorded_model
 from segbench.record import WeightsHeader
+from segbench.specs import ModelSpec
 
 __all__ = [
     "STATE_FILE",
@@ -111,12 +113,14 @@ def weights_path(source: str | Path) -> Path:
     raise CheckpointError(f"Weights '{source}': {problem}.", "Give the folder that 'segbench run' printed.")
 
 
-def load_model(source: str | Path) -> nn.Module:
+def load_model(source: str | Path, model: str | None = None) -> nn.Module:
     """A trained network in evaluation mode, strict: every tensor must be there and fit.
 
     Args:
         source: A weights file, a run's folder or part of its name; or ``ORG/NAME`` or ``ORG/NAME@REVISION`` of the
             Hugging Face Hub. The header is at ``model.header``.
+        model: The network from a file, ``./file.py:factory``, whose weights they are; such code is run only if it is
+            named here.
 
     Raises:
         CheckpointError: Missing, damaged, or not fitting the model.
@@ -124,16 +128,26 @@ def load_model(source: str | Path) -> nn.Module:
     """
     path = weights_path(source)
     tensors, header, _ = load_weights(path)
-    return build_model(tensors, header, path)
+    return build_model(tensors, header, path, find_model(model) if model else None)
 
 
-def build_model(tensors: dict[str, Tensor], header: WeightsHeader, path: Path) -> nn.Module:
+def build_model(
+    tensors: dict[str, Tensor], header: WeightsHeader, path: Path, network: ModelSpec | None = None
+) -> nn.Module:
     """The network of weights that were read from ``path``, in evaluation mode, strict.
 
+    Args:
+        network: What they are weights of; what their header says where nothing is given.
+
     Raises:
-        CheckpointError: The weights do not fit the model.
+        CheckpointError: The weights do not fit the model, or were trained with another version of its code.
+        UsageError: The header names code of a file, which is not run unless it is given as ``network``.
     """
-    model = create_model(header.model, header.num_classes, **header.config)
+    spec = network or recorded_model(header.model)
+    if spec.kind == "file" and spec.identity != header.model_identity:
+        trained = header.model_identity or header.model
+        raise CheckpointError(f"{path} was trained with {trained}; {spec.name} is {spec.identity} now.")
+    model = create_model(spec, header.num_classes, **header.config)
     try:
         model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:

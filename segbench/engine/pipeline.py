@@ -32,20 +32,25 @@ from segbench.engine.selection import selection, training_images
 from segbench.engine.start import HE, Start, build_start
 from segbench.engine.tensorboard import tensorboard_events
 from segbench.engine.training import Job, Trained, seconds_left, train
-from segbench.errors import CheckpointError, RecipeError
+from segbench.engine.trial import try_network
+from segbench.engine.untrained import find_untrained, load_untrained
+from segbench.errors import CheckpointError, RecipeError, UsageError
 from segbench.leaderboard.store import PredictionsWriter, find_record, result_files, save_result
 from segbench.metrics import Scorer
 from segbench.metrics.uncertainty import UncertaintyScorer, UncertaintyScores
-from segbench.models.blocks import describe_preprocess, use_convolution
+from segbench.models import create_model, find_model
+from segbench.models.blocks import describe_config, describe_preprocess, use_convolution
 from segbench.models.options import check_options
 from segbench.progress import SILENT, Progress
 from segbench.recipe import Recipe, load_recipe, recipes_folder, require_variant
 from segbench.record import RunRecord, Scores, WeightsHeader, cell_id, run_id
-from segbench.registry import DATASETS, MODELS, import_object
+from segbench.registry import DATASETS, import_object
+from segbench.specs import ModelSpec, folder_name
 
 __all__ = [
     "Cell",
     "Result",
+    "check_cell",
     "class_weights",
     "estimate_training",
     "evaluate",
@@ -68,6 +73,7 @@ class Cell:
 
     Attributes:
         cell_id: 12 hex digits, known before training.
+        network: What the recipe's model stands for.
         folder: Where its state, log and weights go.
     """
 
@@ -75,6 +81,7 @@ class Cell:
     seed: int
     prepared: PreparedDataset
     cell_id: str
+    network: ModelSpec
     folder: Path
     start: Start = HE
 
@@ -98,7 +105,8 @@ class Result:
 def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT, start: Start = HE) -> Cell:
     """The cell of a recipe; an embedded dataset is made on the spot.
 
-    Where ``SEGBENCH_MAX_ITERATIONS`` is shorter than the recipe, the cell is that of the recipe as it is cut.
+    Where ``SEGBENCH_MAX_ITERATIONS`` is shorter than the recipe, the cell is that of the recipe as it is cut. The
+    address of a network from outside becomes the name that records know it by.
 
     Args:
         start: What :func:`~segbench.engine.start.find_starts` found for the recipe.
@@ -110,13 +118,17 @@ def find_cell(recipe: Recipe, seed: int, out: Path, progress: Progress = SILENT,
     require_variant(recipe, DATASETS[recipe.dataset].variants)
     prepared = ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
     prepared.manifest.require_labels(recipe.evaluate.split)
+    network = find_model(recipe.model)
+    recipe = recipe.model_copy(update={"model": network.name})
     if start.repository is not None:
         recipe = recipe.model_copy(update={"encoder": start.repository})
     recipe = _cut(recipe, prepared, progress)
-    check_options(recipe.model, import_object(MODELS[recipe.model].factory), recipe.options)
-    cell = cell_id(recipe, prepared.manifest.fingerprint, seed, start.encoder_weights, start.initial_weights)
-    name = f"{recipe.model}.{recipe.variant}-s{seed}-{cell}"
-    return Cell(recipe, seed, prepared, cell, out / "runs" / recipe.dataset / name, start)
+    if not network.kind:
+        check_options(network.name, import_object(network.factory), recipe.options)
+    started = (start.encoder_weights, start.initial_weights)
+    cell = cell_id(recipe, prepared.manifest.fingerprint, seed, *started, model_identity=network.identity)
+    name = f"{folder_name(recipe.model)}.{recipe.variant}-s{seed}-{cell}"
+    return Cell(recipe, seed, prepared, cell, network, out / "runs" / recipe.dataset / name, start)
 
 
 def _cut(recipe: Recipe, prepared: PreparedDataset, progress: Progress) -> Recipe:
@@ -145,6 +157,18 @@ def class_weights(recipe: Recipe, prepared: PreparedDataset) -> tuple[float, ...
             "Use loss.class_weights = 'median-frequency' or 'none'.",
         )
     return published[rule]
+
+
+def check_cell(cell: Cell) -> None:
+    """Raises what can be known of a cell before it is trained.
+
+    Raises:
+        RecipeError: The recipe asks for class weights that were never published.
+        UsageError: A network from outside is not what it should be.
+    """
+    class_weights(cell.recipe, cell.prepared)
+    manifest = cell.prepared.manifest
+    try_network(cell.network, manifest.num_classes, cell.recipe.input_size or manifest.size)
 
 
 def run_cell(
@@ -181,13 +205,22 @@ def run_cell(
 def _record_result(
     cell: Cell, trained: Trained, board: Path, compute: Compute, progress: Progress, team: Team
 ) -> Result:
-    model, header, sha256 = _loaded(trained.weights, compute)
+    model, header, sha256 = _loaded(trained.weights, compute, cell.network)
     name = cell.recipe.evaluate.split
     split = raw_cache.open_split(cell.prepared, name, progress)
     scorer = Scorer(header.class_names)
     with PredictionsWriter(cell.folder / PREDICTIONS, header.palette) if team.leads else nullcontext() as predictions:
         scores = _score(
-            model, header, split, scorer, name, cell.recipe.evaluate.batch_size, compute, progress, predictions, team
+            model,
+            f"{header.label} on {name}",
+            split,
+            scorer,
+            header.input_size,
+            cell.recipe.evaluate.batch_size,
+            compute,
+            progress,
+            predictions,
+            team,
         )
     record = _record(cell, trained, header, model, sha256, scores, compute, team)
     record = record.model_copy(update={"training": _training_scores(cell, model, compute, progress, team)})
@@ -212,43 +245,55 @@ def _training_scores(
 
 def _score(
     model: nn.Module,
-    header: WeightsHeader,
+    what: str,
     split: Images,
     scorer: Scorer,
-    name: str,
+    input_size: tuple[int, int] | None,
     batch_size: int,
     compute: Compute,
     progress: Progress,
     predictions: PredictionsWriter | None = None,
     team: Team = ALONE,
 ) -> Scores:
-    with progress.task(f"Evaluating {header.label} on {name}", len(split), "images") as bar:
+    with progress.task(f"Evaluating {what}", len(split), "images") as bar:
 
         def keep(image_id: str, prediction: NDArray[np.uint8]) -> None:
             if predictions is not None:
                 predictions.add(image_id, prediction)
             bar.advance()
 
-        return score_split(model, split, scorer, header.input_size, batch_size, compute, keep, team)
+        return score_split(model, split, scorer, input_size, batch_size, compute, keep, team)
 
 
-def _loaded(weights: Path, compute: Compute) -> tuple[nn.Module, WeightsHeader, str]:
+def _loaded(weights: Path, compute: Compute, network: ModelSpec | None = None) -> tuple[nn.Module, WeightsHeader, str]:
     tensors, header, sha256 = load_weights(weights)
-    return _built(tensors, header, weights, compute), header, sha256
+    return _built(tensors, header, weights, compute, network), header, sha256
 
 
-def _opened(weights: Path, device: str, options: Mapping[str, Any] | None) -> tuple[nn.Module, WeightsHeader, Compute]:
-    """A trained network that computes as its recipe says, so that it reaches the scores of its record."""
+def _opened(
+    weights: Path, device: str, options: Mapping[str, Any] | None, model: str | None
+) -> tuple[nn.Module, WeightsHeader, Compute]:
+    """A trained network that computes as its recipe says, so that it reaches the scores of its record.
+
+    Args:
+        model: The network from a file whose weights they are.
+    """
     tensors, header, _ = load_weights(weights)
     header = header.model_copy(update={"config": {**header.config, **(options or {})}})
     train = None if header.recipe is None else header.recipe.train
     compute = choose_compute(device) if train is None else choose_compute(device, train.precision, train.convolution)
-    return _built(tensors, header, weights, compute), header, compute
+    return _built(tensors, header, weights, compute, find_model(model) if model else None), header, compute
 
 
-def _built(tensors: dict[str, torch.Tensor], header: WeightsHeader, weights: Path, compute: Compute) -> nn.Module:
+def _built(
+    tensors: dict[str, torch.Tensor],
+    header: WeightsHeader,
+    weights: Path,
+    compute: Compute,
+    network: ModelSpec | None,
+) -> nn.Module:
     keep_freed_memory(compute.device)
-    model = build_model(tensors, header, weights).to(compute.device)
+    model = build_model(tensors, header, weights, network).to(compute.device)
     use_convolution(model, compute.convolution)
     return model
 
@@ -263,12 +308,13 @@ def _record(
     compute: Compute,
     team: Team,
 ) -> RunRecord:
-    recipe, spec = cell.recipe, MODELS[cell.recipe.model]
+    recipe, spec = cell.recipe, cell.network
     return RunRecord(
         run_id=run_id(cell.cell_id, sha256, scores.protocol),
         cell_id=cell.cell_id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         model=recipe.model,
+        model_identity=spec.identity,
         paper_name=spec.paper_name,
         dataset=recipe.dataset,
         dataset_variant=recipe.dataset_variant,
@@ -277,7 +323,7 @@ def _record(
         recipe=recipe,
         scale=recipe.variant,
         seed=cell.seed,
-        encoder_weights=cell.start.encoder_weights,
+        encoder_weights=spec.start if cell.start == HE else cell.start.encoder_weights,
         initial_weights=cell.start.initial_weights,
         dataset_fingerprint=header.dataset_fingerprint,
         dataset_partial=cell.prepared.manifest.partial,
@@ -300,21 +346,36 @@ def evaluate(
     split: str = "test",
     *,
     options: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    class_map: Path | None = None,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Scores:
     """Scores of trained weights on a split of a prepared dataset.
 
     Args:
+        weights: As ``weights_path`` takes them; or a network from outside that brings its own, such as ``hf:ORG/NAME``.
         options: Arguments of the model's factory in place of those it was trained with.
+        model: The network from a file whose weights they are.
+        class_map: For a network that brings its own weights: which of its classes are which of the dataset's.
 
     Raises:
         CheckpointError: The weights were trained for other classes, or do not fit the options.
         UnknownNameError: The dataset has no such split.
         UsageError: The labels of the split are not published, or the model has no such option.
     """
-    model, header, images, compute = _opened_on(weights, dataset, variant, split, options, device, progress)
-    return _score(model, header, images, Scorer(header.class_names), split, 4, compute, progress)
+    untrained = find_untrained(str(weights))
+    if untrained is not None:
+        if options:
+            raise UsageError(f"{weights} takes no options: it is scored as it is.", "Leave out --option and --samples.")
+        return _evaluate_as_it_is(
+            untrained, dataset, variant, split, class_map, choose_compute(device, "fp32"), progress
+        )
+    if class_map is not None:
+        raise UsageError("--class-map is for networks that bring their own weights and classes; these are of a run.")
+    network, header, images, compute = _opened_on(weights, dataset, variant, split, options, model, device, progress)
+    what, scorer = f"{header.label} on {split}", Scorer(header.class_names)
+    return _score(network, what, images, scorer, header.input_size, 4, compute, progress)
 
 
 def evaluate_uncertainty(
@@ -324,14 +385,15 @@ def evaluate_uncertainty(
     split: str = "test",
     *,
     options: Mapping[str, Any] | None = None,
+    model: str | None = None,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> tuple[Scores, UncertaintyScores]:
-    """What :func:`evaluate` gives, and what the network's certainty is worth; arguments and errors are the same."""
-    model, header, images, compute = _opened_on(weights, dataset, variant, split, options, device, progress)
-    scorers = Scorer(header.class_names), UncertaintyScorer(samples_of(model), header.ignore_index)
+    """What :func:`evaluate` gives for trained weights, and what the network's certainty is worth; same errors."""
+    network, header, images, compute = _opened_on(weights, dataset, variant, split, options, model, device, progress)
+    scorers = Scorer(header.class_names), UncertaintyScorer(samples_of(network), header.ignore_index)
     with progress.task(f"Evaluating {header.label} on {split}", len(images), "images") as bar:
-        score_certainty(model, images, scorers, header.input_size, 4, compute, bar.advance)
+        score_certainty(network, images, scorers, header.input_size, 4, compute, bar.advance)
     return scorers[0].scores(), scorers[1].scores()
 
 
@@ -341,16 +403,36 @@ def _opened_on(
     variant: str | None,
     split: str,
     options: Mapping[str, Any] | None,
+    model: str | None,
     device: str,
     progress: Progress,
 ) -> tuple[nn.Module, WeightsHeader, Images, Compute]:
     """Weights and the labelled split they are evaluated on."""
     path = weights_path(weights)
-    model, header, compute = _opened(path, device, options)
+    network, header, compute = _opened(path, device, options, model)
     prepared = ensure_prepared(dataset, variant, progress=progress)
     _check_classes(header, prepared, path)
     prepared.manifest.require_labels(split)
-    return model, header, raw_cache.open_split(prepared, split, progress), compute
+    return network, header, raw_cache.open_split(prepared, split, progress), compute
+
+
+def _evaluate_as_it_is(
+    network: ModelSpec,
+    dataset: str,
+    variant: str | None,
+    split: str,
+    class_map: Path | None,
+    compute: Compute,
+    progress: Progress,
+) -> Scores:
+    prepared = ensure_prepared(dataset, variant, progress=progress)
+    prepared.manifest.require_labels(split)
+    found = load_untrained(network, prepared.manifest, class_map)
+    for note in found.notes:
+        progress.message(note)
+    images, scorer = raw_cache.open_split(prepared, split, progress), Scorer(prepared.manifest.class_names)
+    model, what = found.model.to(compute.device), f"{found.name} on {split}"
+    return _score(model, what, images, scorer, found.input_size, 4, compute, progress)
 
 
 def _check_classes(header: WeightsHeader, prepared: PreparedDataset, path: Path) -> None:
@@ -367,14 +449,15 @@ def predict_pictures(
     weights: str | Path,
     folder: Path,
     *,
+    model: str | None = None,
     options: Mapping[str, Any] | None = None,
     uncertainty: bool = False,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> list[Path]:
     """Label maps, overlays and where asked for uncertainty maps of picture files; returns the label maps' paths."""
-    model, header, compute = _opened(weights_path(weights), device, options)
-    return predict_files(model, header, paths, folder, compute, progress, uncertainty=uncertainty)
+    network, header, compute = _opened(weights_path(weights), device, options, model)
+    return predict_files(network, header, paths, folder, compute, progress, uncertainty=uncertainty)
 
 
 def predict_dataset(
@@ -386,6 +469,7 @@ def predict_dataset(
     *,
     options: Mapping[str, Any] | None = None,
     uncertainty: bool = False,
+    model: str | None = None,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> list[Path]:
@@ -394,12 +478,12 @@ def predict_dataset(
     Where only an evaluation server has the labels of the split, the label maps are what it wants to be handed in.
     """
     path = weights_path(weights)
-    model, header, compute = _opened(path, device, options)
+    network, header, compute = _opened(path, device, options, model)
     prepared = ensure_prepared(dataset, variant, progress=progress)
     _check_classes(header, prepared, path)
     images = raw_cache.open_split(prepared, split, progress)
     submission = DATASETS[dataset].submissions.get(split)
-    return predict_split(model, header, images, folder, compute, progress, submission, uncertainty=uncertainty)
+    return predict_split(network, header, images, folder, compute, progress, submission, uncertainty=uncertainty)
 
 
 def smaller_recipe(recipe: Recipe, num_images: int) -> Recipe | None:
@@ -439,10 +523,10 @@ def _compute(cell: Cell, device: str) -> Compute:
 
 
 def _job(cell: Cell, chosen: Compute, progress: Progress) -> Job:
-    recipe, manifest = cell.recipe, cell.prepared.manifest
+    recipe = cell.recipe
     keep_freed_memory(chosen.device)
     torch.manual_seed(cell.seed)
-    model, config = build_start(cell.start, recipe.model, manifest.num_classes, recipe.options)
+    model, config = _begun(cell)
     use_convolution(model, chosen.convolution)
     if recipe.train.checkpointing:
         checkpoint_chains(model)
@@ -464,6 +548,15 @@ def _job(cell: Cell, chosen: Compute, progress: Progress) -> Job:
     )
 
 
+def _begun(cell: Cell) -> tuple[nn.Module, dict[str, Any]]:
+    """The network before its first step, and the arguments that make it again."""
+    options, num_classes = cell.recipe.options, cell.prepared.manifest.num_classes
+    if cell.start != HE:
+        return build_start(cell.start, cell.recipe.model, num_classes, options)
+    model = create_model(cell.network, num_classes, **options)
+    return model, {**options, **describe_config(model)}
+
+
 def _header(cell: Cell, model: nn.Module, config: dict[str, Any]) -> WeightsHeader:
     manifest = cell.prepared.manifest
     return WeightsHeader(
@@ -481,4 +574,5 @@ def _header(cell: Cell, model: nn.Module, config: dict[str, Any]) -> WeightsHead
         iteration=0,
         config=config,
         preprocess=describe_preprocess(model),
+        model_identity=cell.network.identity,
     )

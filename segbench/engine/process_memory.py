@@ -19,7 +19,7 @@ def measure_process(values: dict[str, Any], threads: int) -> tuple[float | None,
     """Peak resident MiB of a fresh process after inference, and after a training step.
 
     Args:
-        values: A model's name and the arguments of ``segbench.engine.subject.Settings``.
+        values: A model's name or address and the arguments of ``segbench.engine.subject.Settings``.
         threads: Of one operation.
 
     Raises:
@@ -49,9 +49,11 @@ def _main() -> None:
     keep_freed_memory(compute.device)
     subject = create_subject(name, settings, compute)
     subject.infer()
-    inference = process_peak_mib()
-    subject.train_step()
-    json.dump([inference, process_peak_mib()], sys.stdout)
+    inference, training = process_peak_mib(), None
+    if subject.trainable:
+        subject.train_step()
+        training = process_peak_mib()
+    json.dump([inference, training], sys.stdout)
 
 
 if __name__ == "__main__":

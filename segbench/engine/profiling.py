@@ -21,9 +21,9 @@ from segbench.engine.process_memory import measure_process
 from segbench.engine.subject import Settings, Subject, create_subject
 from segbench.engine.timing import Times, interleaved_times
 from segbench.errors import UsageError
+from segbench.models.outside.onnx_network import OnnxNetwork
 from segbench.progress import SILENT, Progress
-from segbench.record import Profile, ProfileRecord, profile_id
-from segbench.registry import MODELS
+from segbench.record import Profile, ProfileRecord, Timing, profile_id
 
 __all__ = ["profile_models", "weights_bytes"]
 
@@ -34,11 +34,11 @@ def profile_models(names: Sequence[str], settings: Settings, progress: Progress 
     All networks are on the device together; memory is that of each one alone.
 
     Args:
-        names: Registered models, each once.
+        names: Models or addresses, each once.
         settings: What is measured, and how often.
 
     Raises:
-        UnknownNameError: A name is not registered.
+        UnknownNameError: No network goes by a name.
         UsageError: A network does not take the size, or there is too little memory.
     """
     compute = settings.compute()
@@ -50,6 +50,7 @@ def profile_models(names: Sequence[str], settings: Settings, progress: Progress 
     with _enough_memory(settings):
         times = interleaved_times(subjects, settings.rounds, progress)
         found = [_profile(one, taken, settings, progress) for one, taken in zip(subjects, times, strict=True)]
+    names = [subject.name for subject in subjects]
     return [_record(one, profile, list(names), settings) for one, profile in zip(subjects, found, strict=True)]
 
 
@@ -63,7 +64,8 @@ def _tried(subject: Subject, settings: Settings) -> Subject:
     try:
         with _enough_memory(settings):
             subject.infer()
-            subject.train_step()
+            if subject.trainable:
+                subject.train_step()
     except ValueError as error:
         height, width = settings.size
         raise UsageError(
@@ -87,17 +89,20 @@ def _enough_memory(settings: Settings) -> Iterator[None]:
 
 def _profile(subject: Subject, times: Times, settings: Settings, progress: Progress) -> Profile:
     progress.message(f"Measuring memory of {subject.name}")
+    forward, process, own = times.timing("forward"), _process_peaks(subject, settings), subject.model
+    assert forward is not None
+    if isinstance(own, OnnxNetwork):
+        return _of_another_library(own, forward, process, subject)
     inference, training = _peaks(subject)
-    process = _process_peaks(subject, settings)
     return Profile(
         parameters=sum(value.numel() for value in subject.model.parameters()),
         weights_bytes=weights_bytes(subject.inference),
         multiply_adds=subject.directly(multiply_adds),
-        forward=times.timing("forward"),
+        forward=forward,
         training_forward=times.timing("training_forward"),
         backward=times.timing("backward"),
         inference_memory_mib=inference / MIB,
-        training_memory_mib=training / MIB,
+        training_memory_mib=None if training is None else training / MIB,
         process_inference_mib=process[0],
         process_training_mib=process[1],
         decoder_memory=subject.directly(decoder_memory),
@@ -105,20 +110,41 @@ def _profile(subject: Subject, times: Times, settings: Settings, progress: Progr
     )
 
 
-def _peaks(subject: Subject) -> tuple[int, int]:
+def _of_another_library(
+    network: OnnxNetwork, forward: Timing, process: tuple[float | None, float | None], subject: Subject
+) -> Profile:
+    """What can be said of a network that torch does not compute."""
+    return Profile(
+        parameters=network.stored_values,
+        weights_bytes=network.num_bytes,
+        multiply_adds=None,
+        forward=forward,
+        training_forward=None,
+        backward=None,
+        inference_memory_mib=None,
+        training_memory_mib=None,
+        process_inference_mib=process[0],
+        process_training_mib=None,
+        decoder_memory=None,
+        energy_j=energy_per_pass(lambda: _finished_inference(subject), subject.compute.device),
+    )
+
+
+def _peaks(subject: Subject) -> tuple[int, int | None]:
     """Bytes of inference and of a training step at their worst moments, with what they start from."""
     data = (subject.images, subject.labels)
     inference, training = (
         tensor_bytes(chain(model.parameters(), model.buffers(), data)) for model in (subject.inference, subject.model)
     )
     device = subject.compute.device
-    return inference + allocated_peak(subject.infer, device), training + allocated_peak(subject.train_step, device)
+    inference += allocated_peak(subject.infer, device)
+    return inference, training + allocated_peak(subject.train_step, device) if subject.trainable else None
 
 
 def _process_peaks(subject: Subject, settings: Settings) -> tuple[float | None, float | None]:
     if not settings.process_memory:
         return None, None
-    return measure_process({"model": subject.name, **settings.to_json()}, torch.get_num_threads())
+    return measure_process({"model": subject.address, **settings.to_json()}, torch.get_num_threads())
 
 
 def _finished_inference(subject: Subject) -> None:
@@ -132,7 +158,8 @@ def _record(subject: Subject, profile: Profile, names: list[str], settings: Sett
         profile_id="",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         model=subject.name,
-        paper_name=MODELS[subject.name].paper_name,
+        model_identity=subject.spec.identity,
+        paper_name=subject.spec.paper_name,
         size=settings.size,
         batch=settings.batch,
         num_classes=settings.num_classes,

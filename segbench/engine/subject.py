@@ -14,10 +14,10 @@ from segbench.engine.compilation import compile_network
 from segbench.engine.environment import Compute, choose_compute
 from segbench.engine.loss import PixelCrossEntropy
 from segbench.errors import UsageError
-from segbench.models import create_model
+from segbench.models import create_model, find_model
 from segbench.models.blocks import use_convolution
 from segbench.models.folding import fold_batch_norm
-from segbench.registry import MODELS
+from segbench.specs import ModelSpec
 
 __all__ = ["Settings", "Subject", "create_subject"]
 
@@ -70,19 +70,32 @@ class Subject:
     """A network with an input of noise.
 
     Attributes:
+        address: What was asked for, which finds the network again in another process.
+        spec: What it stands for.
         model: What is trained.
         inference: What infers: ``model`` itself, or a copy with batch normalisation folded.
         images: float32 [N, 3, H, W] in 0..255.
         labels: int64 [N, H, W].
     """
 
-    name: str
+    address: str
+    spec: ModelSpec
     model: nn.Module
     inference: nn.Module
     images: Tensor
     labels: Tensor
     compute: Compute
     loss: PixelCrossEntropy
+
+    @property
+    def name(self) -> str:
+        """As records know it."""
+        return self.spec.name
+
+    @property
+    def trainable(self) -> bool:
+        """Whether there is anything that training could change."""
+        return any(parameter.requires_grad for parameter in self.model.parameters())
 
     def infer(self) -> None:
         """One forward pass in evaluation mode without gradients."""
@@ -125,16 +138,17 @@ def _uncompiled(compute: Compute) -> AbstractContextManager[object]:
     return torch.compiler.set_stance("force_eager") if compute.compiled else nullcontext()
 
 
-def create_subject(name: str, settings: Settings, compute: Compute) -> Subject:
-    """A network with random weights, and noise as its input.
+def create_subject(address: str, settings: Settings, compute: Compute) -> Subject:
+    """A network with random weights, or one from outside as it is, and noise as its input.
 
     Raises:
-        UnknownNameError: ``name`` is not registered.
-        UsageError: The network does not take the size.
+        UnknownNameError: No network goes by that name or address.
+        UsageError: The network does not take the size, or one from outside is not what it should be.
     """
-    _check_size(name, settings)
+    spec = find_model(address)
+    _check_size(spec, settings)
     torch.manual_seed(settings.seed)
-    model = create_model(name, settings.num_classes, **settings.config).to(compute.device)
+    model = create_model(spec, settings.num_classes, **settings.config).to(compute.device)
     use_convolution(model, compute.convolution)
     generator = torch.Generator().manual_seed(settings.seed)
     shape = (settings.batch, *settings.size)
@@ -145,7 +159,8 @@ def create_subject(name: str, settings: Settings, compute: Compute) -> Subject:
         for network in {id(model): model, id(inference): inference}.values():
             compile_network(network)
     return Subject(
-        name,
+        address,
+        spec,
         model,
         inference,
         images.to(compute.device),
@@ -155,8 +170,8 @@ def create_subject(name: str, settings: Settings, compute: Compute) -> Subject:
     )
 
 
-def _check_size(name: str, settings: Settings) -> None:
-    least = MODELS[name].min_size
+def _check_size(spec: ModelSpec, settings: Settings) -> None:
+    name, least = spec.name, spec.min_size
     if min(settings.size) < least:
         height, width = settings.size
         raise UsageError(

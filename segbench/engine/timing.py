@@ -26,8 +26,10 @@ class Times:
     training_forward: list[float] = field(default_factory=list)
     backward: list[float] = field(default_factory=list)
 
-    def timing(self, name: str) -> Timing:
-        """Median and 95th percentile of one of the three."""
+    def timing(self, name: str) -> Timing | None:
+        """Median and 95th percentile of one of the three; ``None`` where it was never done."""
+        if not getattr(self, name):
+            return None
         milliseconds = 1000 * np.array(getattr(self, name))
         median, high = (float(value) for value in np.percentile(milliseconds, (50, 95)))
         return Timing(p50_ms=median, p95_ms=high, rounds=len(milliseconds))
@@ -54,12 +56,14 @@ def _one_round(subject: Subject, found: Times) -> None:
     start = _now(device)
     subject.infer()
     inferred = _now(device)
+    found.forward.append(inferred - start)
+    if not subject.trainable:
+        return
     loss = subject.training_loss()
     computed = _now(device)
     torch.autograd.backward(loss)
     found.backward.append(_now(device) - computed)
     found.training_forward.append(computed - inferred)
-    found.forward.append(inferred - start)
     subject.drop_gradients()
 
 

@@ -15,7 +15,7 @@ __all__ = ["fetch_weights", "is_hub_address", "split_address"]
 
 _PART = r"[A-Za-z0-9][\w.-]{0,95}"
 _ADDRESS = re.compile(rf"(?:hf:)?(?P<name>{_PART}/{_PART})(?:@(?P<revision>[\w.-][\w./-]{{0,199}}))?", flags=re.ASCII)
-_MODEL = re.compile(r"[a-z0-9][a-z0-9-]*|smp:\w+/[\w.-]+", flags=re.ASCII)
+_MODEL = re.compile(rf"[a-z0-9][a-z0-9-]*|smp:\w+/[\w.-]+|hf:{_PART}/{_PART}(@[\w./-]+)?", flags=re.ASCII)
 
 
 def is_hub_address(source: str) -> bool:

@@ -58,7 +58,7 @@ def plan_cells(cells: Sequence[Cell], out: Path) -> list[Planned]:
 
     board = out / "leaderboards"
     profiles = _oldest_first(filed_profiles(board))
-    memory: dict[_Measured | None, float] = {
+    memory: dict[_Measured | None, float | None] = {
         _measured_as(profile): profile.profile.training_memory_mib for profile in profiles if not profile.config
     }
     records = sorted(load_records(board), key=lambda record: (record.created, record.run_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from segbench.leaderboard.profiles import ProfileGroup, group_profiles
@@ -57,8 +57,8 @@ def join_profiles(records: Sequence[RunRecord], profiles: Iterable[ProfileRecord
     )
     if best is None or not _covered(records, best):
         return None
-    found = {run.run_id: _cost(best.records[run.model].profile) for run in records if run.model in best.records}
-    return Costs(best.heading, found)
+    profiled = {run.run_id: best.records[run.model].profile for run in records if run.model in best.records}
+    return Costs(best.heading, dict(_costs(profiled)))
 
 
 def _covered(records: Sequence[RunRecord], group: ProfileGroup) -> int:
@@ -69,5 +69,8 @@ def _last(group: ProfileGroup) -> str:
     return max(profile.created for profile in group.records.values())
 
 
-def _cost(profile: Profile) -> Cost:
-    return Cost(profile.forward.p50_ms, profile.inference_memory_mib)
+def _costs(profiled: Mapping[str, Profile]) -> Iterator[tuple[str, Cost]]:
+    for run_id, profile in profiled.items():
+        # What another library than torch computes has no memory of torch's allocator; such networks have no runs.
+        if profile.inference_memory_mib is not None:
+            yield run_id, Cost(profile.forward.p50_ms, profile.inference_memory_mib)

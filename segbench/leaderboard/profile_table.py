@@ -22,7 +22,7 @@ from segbench.leaderboard.profiles import (
 from segbench.leaderboard.store import PROFILES_FOLDER
 from segbench.leaderboard.table import Board
 from segbench.leaderboard.wording import UNDEFINED, machine, size_text
-from segbench.record import ProfileRecord
+from segbench.record import ProfileRecord, Timing
 
 __all__ = ["PROFILE_COLUMNS", "profile_texts", "profiles_to_csv", "profiles_to_markdown", "ratio_text"]
 
@@ -100,8 +100,22 @@ STORAGE_LEGEND = (
 )
 
 
-def _milliseconds(value: float) -> str:
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return ""
     return f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
+
+
+def _median(timing: Timing | None) -> float | None:
+    return None if timing is None else timing.p50_ms
+
+
+def _high(timing: Timing | None) -> float | None:
+    return None if timing is None else timing.p95_ms
+
+
+def _billions(count: int | None) -> str:
+    return "" if count is None else f"{count / 1e9:.2f}"
 
 
 def _mib(value: float | None) -> str:
@@ -134,13 +148,13 @@ COST_COLUMNS: tuple[Column, ...] = (
     ("Model", lambda record: plain(record.paper_name)),
     ("Parameters >", lambda record: f"{record.profile.parameters:,}"),
     ("Weights, MB >", lambda record: f"{record.profile.weights_bytes / 1e6:.1f}"),
-    ("Multiply-adds, 10⁹ >", lambda record: f"{record.profile.multiply_adds / 1e9:.2f}"),
+    ("Multiply-adds, 10⁹ >", lambda record: _billions(record.profile.multiply_adds)),
     ("Forward >", lambda record: _milliseconds(record.profile.forward.p50_ms)),
     ("p95 >", lambda record: _milliseconds(record.profile.forward.p95_ms)),
-    ("Training forward >", lambda record: _milliseconds(record.profile.training_forward.p50_ms)),
-    ("p95 >", lambda record: _milliseconds(record.profile.training_forward.p95_ms)),
-    ("Backward >", lambda record: _milliseconds(record.profile.backward.p50_ms)),
-    ("p95 >", lambda record: _milliseconds(record.profile.backward.p95_ms)),
+    ("Training forward >", lambda record: _milliseconds(_median(record.profile.training_forward))),
+    ("p95 >", lambda record: _milliseconds(_high(record.profile.training_forward))),
+    ("Backward >", lambda record: _milliseconds(_median(record.profile.backward))),
+    ("p95 >", lambda record: _milliseconds(_high(record.profile.backward))),
     ("Rounds >", lambda record: str(record.profile.forward.rounds)),
     ("Inference, MiB >", lambda record: _mib(record.profile.inference_memory_mib)),
     ("Training, MiB >", lambda record: _mib(record.profile.training_memory_mib)),
@@ -166,9 +180,9 @@ def _table(columns: Sequence[Column], records: Sequence[ProfileRecord]) -> str:
     return aligned([list(line) for line in zip(*(one for one in filled if any(one[1:])), strict=True)])
 
 
-def ratio_text(value: float, reference: float | None) -> str:
+def ratio_text(value: float | None, reference: float | None) -> str:
     """A value as a multiple of another."""
-    return UNDEFINED if not reference else f"{value / reference:.2f}×"
+    return UNDEFINED if value is None or not reference else f"{value / reference:.2f}×"
 
 
 def _beside_table_6(group: ProfileGroup) -> Iterator[str]:
@@ -197,13 +211,15 @@ def _beside_table_6(group: ProfileGroup) -> Iterator[str]:
     )
 
 
-def _amount(value: float) -> str:
+def _amount(value: float | None) -> str:
+    if value is None:
+        return UNDEFINED
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-COMPARED_6: dict[str, tuple[Callable[[ProfileRecord], float], str]] = {
+COMPARED_6: dict[str, tuple[Callable[[ProfileRecord], float | None], str]] = {
     "Forward, ms": (lambda record: record.profile.forward.p50_ms, "forward_ms"),
-    "Backward, ms": (lambda record: record.profile.backward.p50_ms, "backward_ms"),
+    "Backward, ms": (lambda record: _median(record.profile.backward), "backward_ms"),
     "Training, MiB": (lambda record: record.profile.training_memory_mib, "training_mb"),
     "Inference, MiB": (lambda record: record.profile.inference_memory_mib, "inference_mb"),
     "Model, MB": (lambda record: record.profile.weights_bytes / 1e6, "model_mb"),
@@ -270,7 +286,11 @@ def _values(record: ProfileRecord) -> dict[str, Value]:
         **{name: getattr(environment, name) for name in ("device", "cpu", "threads", "precision", "convolution")},
         "torch": environment.versions.get("torch"),
         **{name: getattr(profile, name) for name in PLAIN_VALUES},
-        **{f"{name}_{part}": getattr(getattr(profile, name), part) for name in PASSES for part in ("p50_ms", "p95_ms")},
+        **{
+            f"{name}_{part}": getattr(getattr(profile, name), part, None)
+            for name in PASSES
+            for part in ("p50_ms", "p95_ms")
+        },
         "rounds": profile.forward.rounds,
         **{f"decoder_{name}": None if kept is None else getattr(kept, name) for name in KEPT},
         **{f"paper_{name}": None if printed_6 is None else getattr(printed_6, name) for name in PRINTED},

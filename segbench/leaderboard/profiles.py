@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from segbench.leaderboard.grouping import grouped
 from segbench.leaderboard.store import PROFILES_FOLDER, RECORDS_FOLDER
 from segbench.leaderboard.wording import size_text
 from segbench.record import ProfileRecord, load_profile, save_profile
+from segbench.specs import folder_name
 
 __all__ = [
     "ProfileGroup",
@@ -47,8 +47,7 @@ class ProfileGroup:
 
 def profile_path(root: Path, record: ProfileRecord) -> Path:
     """Where a profile belongs under the folder of the boards, ``leaderboards``."""
-    model = re.sub(r"[^A-Za-z0-9._-]+", "-", record.model).strip("-.")
-    return root / RECORDS_FOLDER / PROFILES_FOLDER / model / f"{record.profile_id}.json"
+    return root / RECORDS_FOLDER / PROFILES_FOLDER / folder_name(record.model) / f"{record.profile_id}.json"
 
 
 def file_profile(root: Path, record: ProfileRecord) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from segbench.leaderboard.grouping import grouped
@@ -22,13 +23,22 @@ def start_text(record: RunRecord) -> str:
     """``random``, the first digits of the encoder's sha256, or those of the weights that the whole network had."""
     if record.initial_weights is not None:
         return f"weights {record.initial_weights[:DIGITS]}"
+    if _brings_its_own(record):
+        return "its own"
     return RANDOM if record.encoder_weights == RANDOM else record.encoder_weights[:DIGITS]
+
+
+def _brings_its_own(record: RunRecord) -> bool:
+    """Whether a network from outside started from what its code or its repository gave it."""
+    return bool(record.model_identity) and re.fullmatch(r"random|[0-9a-f]{64}", record.encoder_weights) is None
 
 
 def start_option(record: RunRecord) -> str:
     """The option of ``segbench run`` that starts a run like this one, with a blank before it; empty where none does."""
     if record.initial_weights is not None:
         return " --init-from WEIGHTS"
+    if _brings_its_own(record):
+        return ""
     if record.encoder_weights == RANDOM:
         return "" if record.recipe.encoder is None else f" --encoder-weights {RANDOM}"
     return f" --encoder-weights {record.recipe.encoder or 'FILE'}"
@@ -51,4 +61,6 @@ def _sentence(record: RunRecord) -> str:
         return f"the whole network started from the weights with sha256 {record.initial_weights}"
     if record.encoder_weights == RANDOM:
         return f"encoder: random; the recipe asks for {source}, which was not had"
+    if _brings_its_own(record):
+        return f"weights at the start: {record.encoder_weights}"
     return f"encoder: {source or 'a file of weights'}, sha256 {record.encoder_weights}"

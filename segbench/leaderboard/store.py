@@ -9,7 +9,6 @@ Profiles of networks are beside the datasets, under <root>/records/profiles/.
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from segbench.leaderboard.predictions import LabelMap, PredictionsWriter, predic
 from segbench.metrics.scores import scores_from_tallies
 from segbench.metrics.tallies import Tallies
 from segbench.record import RunRecord, load_record, save_record
-from segbench.specs import Colour
+from segbench.specs import Colour, folder_name
 
 __all__ = [
     "PROFILES_FOLDER",
@@ -56,12 +55,8 @@ class ResultFiles:
 
 
 def result_name(record: RunRecord) -> PurePosixPath:
-    """``records/<dataset>/<model>/<run_id>``: where the files of a result are under the root, without their endings.
-
-    A model that is named by a file or a repository goes by the letters, digits, dots and hyphens of that name.
-    """
-    model = re.sub(r"[^A-Za-z0-9._-]+", "-", record.model).strip("-.")
-    return PurePosixPath(RECORDS_FOLDER, record.dataset, model, record.run_id)
+    """``records/<dataset>/<model>/<run_id>``: where the files of a result are under the root, without their endings."""
+    return PurePosixPath(RECORDS_FOLDER, record.dataset, folder_name(record.model), record.run_id)
 
 
 def result_files(root: Path, record: RunRecord) -> ResultFiles:

@@ -34,7 +34,14 @@ from segbench.models.caffe_input import CaffeInput
 from segbench.models.encoder_decoder import Encoded, EncoderDecoder
 from segbench.models.vgg import scaled, vgg16_decoders, vgg16_levels
 
-__all__ = ["Bayesian", "MonteCarlo", "ThinningDropout", "bayesian_segnet", "bayesian_segnet_basic"]
+__all__ = [
+    "Bayesian",
+    "MonteCarlo",
+    "ThinningDropout",
+    "bayesian_segnet",
+    "bayesian_segnet_basic",
+    "masks_as_constants",
+]
 
 SAMPLES = 8
 PROBABILITY = 0.5
@@ -75,20 +82,52 @@ class ThinningDropout(nn.Module):
 
     Attributes:
         generator: Draws the masks of a sample, on the CPU; ``None``: plain dropout.
+        drawn: Keeps the masks that are drawn, in their order; ``None``: nothing is kept.
     """
 
     def __init__(self, probability: float = PROBABILITY) -> None:
         super().__init__()
         self.probability = probability
         self.generator: torch.Generator | None = None
+        self.drawn: list[Tensor] | None = None
+        self._taken = 0
 
     def forward(self, maps: Tensor) -> Tensor:
         """[N, C, H, W] to the same shape."""
         if self.generator is None:
             return functional.dropout(maps, self.probability, self.training)
-        kept = torch.rand((1, *maps.shape[1:]), generator=self.generator) >= self.probability
+        kept = self._mask(maps)
         layout = torch.channels_last
         return maps * kept.to(maps.device, maps.dtype).div_(1 - self.probability).contiguous(memory_format=layout)
+
+    def _mask(self, maps: Tensor) -> Tensor:
+        if torch.compiler.is_exporting() and self.drawn:
+            self._taken += 1
+            return self.drawn[(self._taken - 1) % len(self.drawn)]
+        mask = torch.rand((1, *maps.shape[1:]), generator=self.generator) >= self.probability
+        if self.drawn is not None:
+            self.drawn.append(mask)
+        return mask
+
+
+@contextmanager
+def masks_as_constants(model: nn.Module, images: Tensor) -> Iterator[None]:
+    """Draws the masks of all samples beforehand: a graph exported within the block holds them, and no generator.
+
+    Args:
+        model: In evaluation mode.
+        images: [N, 3, H, W] of the size that is exported.
+    """
+    dropouts = [part for part in model.modules() if isinstance(part, ThinningDropout)]
+    for dropout in dropouts:
+        dropout.drawn = []
+    try:
+        if dropouts:
+            model(images)
+        yield
+    finally:
+        for dropout in dropouts:
+            dropout.drawn, dropout._taken = None, 0
 
 
 class Bayesian(EncoderDecoder):

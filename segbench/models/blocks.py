@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ __all__ = [
     "Encoder",
     "LocalResponseNormalisation",
     "SegmentationModel",
+    "describe_config",
     "describe_preprocess",
     "he_initialise",
     "measures_statistics",
@@ -150,7 +152,7 @@ class SegmentationModel(nn.Module):
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < self.min_size:
             side = self.min_size
             raise ValueError(f"images have shape {tuple(images.shape)}; [N, 3, H, W] with H, W >= {side} fits")
-        with torch.autocast(images.device.type, enabled=False):
+        with nullcontext() if torch.compiler.is_exporting() else torch.autocast(images.device.type, enabled=False):
             normalised: Tensor = self.preprocess(images)
         return normalised.contiguous(memory_format=torch.channels_last)
 
@@ -165,6 +167,12 @@ def describe_preprocess(model: nn.Module) -> dict[str, object]:
     describe = getattr(getattr(model, "preprocess", None), "describe", dict)
     described: dict[str, object] = describe()
     return described
+
+
+def describe_config(model: nn.Module) -> dict[str, Any]:
+    """Arguments of the factory that make ``model`` again without what it was first made of, as JSON values."""
+    config = getattr(model, "config", None)
+    return dict(config) if isinstance(config, dict) else {}
 
 
 def measures_statistics(model: nn.Module) -> bool:

@@ -25,12 +25,23 @@ def equalise(images: Tensor) -> Tensor:
         values = images.float().round().clamp(0, 255).flatten(2).contiguous()
         ordered = values.sort(2)[0]
         levels = torch.arange(256, dtype=torch.float32, device=images.device).expand(*values.shape[:2], 256)
-        below = torch.searchsorted(ordered, levels.contiguous(), right=True).float()
+        below = _counted(values) if torch.compiler.is_exporting() else _searched(ordered, levels.contiguous())
         lowest = below.gather(2, ordered[:, :, :1].long())
         others = values.shape[2] - lowest
         table = ((below - lowest) * (255 / others)).round().clamp(min=0)
         table = torch.where(others > 0, table, levels)
         return table.gather(2, values.long()).view(images.shape)
+
+
+def _searched(ordered: Tensor, levels: Tensor) -> Tensor:
+    """How many of the ordered values [N, C, P] are at most each level [N, C, 256]."""
+    return torch.searchsorted(ordered, levels, right=True).float()
+
+
+def _counted(values: Tensor) -> Tensor:
+    """The same for levels 0..255 by a histogram, which an ONNX graph can hold."""
+    empty = torch.zeros(*values.shape[:2], 256, device=values.device)
+    return empty.scatter_add(2, values.long(), torch.ones_like(values)).cumsum(2)
 
 
 class HistogramEqualisation(nn.Module):

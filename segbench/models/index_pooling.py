@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
+from segbench.models.traceable_pooling import traceable_pool, traceable_unpool
+
 __all__ = ["index_pool", "index_unpool"]
 
 INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -29,6 +31,8 @@ def index_pool(maps: Tensor) -> tuple[Tensor, Tensor]:
         The maxima [N, C, ceil(H/2), ceil(W/2)] and their positions, uint8 0..3 of the same shape. Values, positions
         and gradient equal those of ``max_pool2d(maps, 2, 2, ceil_mode=True, return_indices=True)``.
     """
+    if torch.compiler.is_exporting():
+        return traceable_pool(maps)
     pooled, positions = _IndexPool.apply(maps)  # type: ignore[no-untyped-call]
     return pooled, positions
 
@@ -50,6 +54,8 @@ def index_unpool(maps: Tensor, positions: Tensor, size: tuple[int, int]) -> Tens
     expected = tuple(-(-side // 2) for side in size)
     if tuple(maps.shape[2:]) != expected:
         raise ValueError(f"maps of {tuple(maps.shape[2:])} do not unpool to {size}, only {expected} do")
+    if torch.compiler.is_exporting():
+        return traceable_unpool(maps, positions, size)
     unpooled: Tensor = _IndexUnpool.apply(maps, positions, size)  # type: ignore[no-untyped-call]
     return unpooled
 

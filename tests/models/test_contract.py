@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,6 +173,51 @@ def test_state_round_trip_gives_the_same_logits(name: str, tmp_path: Path) -> No
     assert (found, read) == (sha256, written)
     assert set(tensors) == set(model.state_dict())
     assert torch.equal(load_model(path)(images), model(images))
+
+
+def exportable(name: str) -> nn.Module:
+    """The small network; of Bayesian ones the mean of two samples."""
+    torch.manual_seed(0)
+    fewer = {"samples": 2} if name.startswith("bayesian") else {}
+    return create_model(name, CLASSES, width=8, **fewer)
+
+
+def exported(*representatives: str) -> pytest.MarkDecorator:
+    """Every network; those that export by the same means as a representative only where all are asked for.
+
+    Tracing a network takes seconds, and converting it as long again.
+    """
+    more = pytest.mark.skipif(os.environ.get("SEGBENCH_TEST_ALL_EXPORTS") != "1", reason="SEGBENCH_TEST_ALL_EXPORTS=1")
+    names = [pytest.param(name, marks=[] if name in representatives else [more, pytest.mark.slow]) for name in MODELS]
+    return pytest.mark.parametrize("name", names)
+
+
+@exported("segnet-basic-encoder-addition", "bayesian-segnet-basic", "deeplab-largefov")
+def test_exported_program_computes_the_same(name: str, tmp_path: Path) -> None:
+    from segbench.engine.export import Exporting, export_network
+
+    model, size = exportable(name), fitting(name, (33, 35))
+    exported = export_network(Exporting(name, model, size), tmp_path / "network.pt2", "torch-export")
+    assert exported.max_absolute_difference == 0
+    assert (exported.size, exported.num_classes) == (size, CLASSES)
+
+
+@exported("segnet-basic", "fcn-8s", "segnet-keras-basic")
+def test_onnx_file_computes_the_same_for_any_batch(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="needs the extra onnx")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    from segbench.engine.export import Exporting, export_network
+
+    model, (height, width), path = exportable(name), fitting(name, (33, 35)), tmp_path / "network.onnx"
+    exported = export_network(Exporting(name, model, (height, width)), path, "onnx")
+    assert exported.opset == 20
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for count in (1, 4):
+        images = pictures(height, width, count)
+        with torch.no_grad():
+            expected = model(images)
+        found = torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
 
 
 @every_model
