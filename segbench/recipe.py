@@ -10,7 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -19,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from segbench.durations import seconds_of
 from segbench.errors import RecipeError, UnknownNameError
 from segbench.registry import closest
 
@@ -30,6 +33,7 @@ __all__ = [
     "PaperNumbers",
     "Recipe",
     "Section",
+    "SlurmOptions",
     "Training",
     "dump_recipe",
     "find_recipe",
@@ -40,6 +44,7 @@ __all__ = [
     "recipes_folder",
     "require_variant",
     "toml_value",
+    "with_slurm_options",
 ]
 
 # What recipes are filed under that are of no network in particular.
@@ -181,6 +186,44 @@ class PaperNumbers(Section):
         return self
 
 
+def _time(text: str) -> str:
+    seconds_of(text)
+    return text
+
+
+def _free(key: str) -> str:
+    if key in ("time", "partition", "gres"):
+        raise ValueError("it has a key of its own beside 'sbatch'")
+    if key in ("array", "output", "error", "open-mode", "requeue", "no-requeue", "wrap"):
+        raise ValueError("segbench sets it")
+    return key
+
+
+def _one_line(value: object) -> object:
+    """What a recipe says that somebody else wrote ends in a batch script: no line may be broken there."""
+    if value is True or type(value) is int or (isinstance(value, str) and value.isprintable() and value):
+        return value
+    raise ValueError("true, a whole number or one line of text is allowed")
+
+
+_OptionName = Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$"), AfterValidator(_free)]
+_OptionValue = Annotated[bool | int | str, BeforeValidator(_one_line)]
+
+
+class SlurmOptions(Section):
+    """What a job of Slurm that computes the recipe asks for; what is ``None`` is left to the cluster.
+
+    Attributes:
+        time: Limit of one start of the job, such as ``4h``; what is not done by then goes on in the next one.
+        sbatch: Further long options of ``sbatch`` without their dashes; ``true`` stands for one without a value.
+    """
+
+    time: Annotated[str, AfterValidator(_time)] | None = None
+    partition: Annotated[str, BeforeValidator(_one_line)] | None = None
+    gres: Annotated[str, BeforeValidator(_one_line)] | None = None
+    sbatch: dict[_OptionName, _OptionValue] = {}
+
+
 class Recipe(Section):
     """One training and evaluation run, complete.
 
@@ -208,6 +251,8 @@ class Recipe(Section):
     augment: Augmentation = Augmentation()
     evaluate: Evaluation = Evaluation()
     paper: PaperNumbers | None = None
+    # Decides nothing of the outcome and names what belongs to one site: it is in no id, record or weights file.
+    slurm: SlurmOptions | None = Field(default=None, exclude=True)
 
     later = ("options",)
 
@@ -217,7 +262,7 @@ class Recipe(Section):
         return f"{self.model}.{self.variant}"
 
     def decisive(self) -> dict[str, Any]:
-        """The part that decides a run's outcome: all but the paper's numbers, as JSON values.
+        """The part that decides a run's outcome: all but the paper's numbers and Slurm's options, as JSON values.
 
         Where the encoder's weights would be looked for is left out, too: what was found decides, and a cell's id holds
         its sha256.
@@ -312,7 +357,7 @@ def _validated(values: Mapping[str, Any], where: str) -> Recipe:
 
 def _sentences(error: ValidationError) -> Iterable[str]:
     for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"])
+        key = " ".join(".".join(str(part) for part in problem["loc"]).split())
         if problem["type"] == "extra_forbidden":
             yield f"unknown key '{key}'. {closest(str(problem['loc'][-1]), _keys(problem['loc'][:-1]))}".rstrip(".")
         else:
@@ -344,7 +389,7 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
     Raises:
         RecipeError: An assignment without ``=``, an unknown key or a value that is not allowed.
     """
-    values, assigned = recipe.model_dump(mode="json", exclude_none=True), list(assignments)
+    values, assigned = _file_values(recipe), list(assignments)
     for assignment in assigned:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
@@ -352,6 +397,22 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         _assign(values, key.strip().split("."), toml_value(text.strip()))
     changed = _validated(values, "with --set")
     return recipe if changed == recipe else _marked(recipe, changed, assigned)
+
+
+def with_slurm_options(recipe: Recipe, given: Mapping[str, str], sbatch: Mapping[str, str | bool]) -> Recipe:
+    """A recipe with options of its jobs of Slurm set; these win over its own.
+
+    Args:
+        given: ``time``, ``partition`` and ``gres``, as far as they are given.
+        sbatch: Further long options; ``True`` for one without a value.
+
+    Raises:
+        RecipeError: A value that is not allowed.
+    """
+    values = _file_values(recipe)
+    own = values.get("slurm", {})
+    values["slurm"] = {**own, **given, "sbatch": {**own.get("sbatch", {}), **sbatch}}
+    return _validated(values, "with the options for Slurm")
 
 
 def _marked(recipe: Recipe, changed: Recipe, assigned: list[str]) -> Recipe:
@@ -390,7 +451,14 @@ def toml_value(text: str) -> Any:
 
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as TOML text that :func:`load_recipe` reads back to the same recipe."""
-    return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))
+    return tomli_w.dumps(_file_values(recipe))
+
+
+def _file_values(recipe: Recipe) -> dict[str, Any]:
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    if recipe.slurm is not None:
+        values["slurm"] = recipe.slurm.model_dump(mode="json", exclude_none=True)
+    return values
 
 
 def require_variant(recipe: Recipe, variants: Iterable[str]) -> None:

@@ -13,7 +13,11 @@ import pytest
 from hypothesis import settings
 
 CHECKOUT = Path(__file__).parents[1]
-REQUIRED = {"shared": "SEGBENCH_REQUIRE_SHARED_DATA", "chromium": "SEGBENCH_REQUIRE_CHROMIUM"}
+REQUIRED = {
+    "shared": "SEGBENCH_REQUIRE_SHARED_DATA",
+    "chromium": "SEGBENCH_REQUIRE_CHROMIUM",
+    "slurm": "SEGBENCH_REQUIRE_SLURM",
+}
 
 
 # Times depend on what else the machine does; a law does not.
@@ -33,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "MPLBACKEND": "agg",
         "MPLCONFIGDIR": f"{home}/matplotlib",
     }
+    for name in [name for name in os.environ if name.startswith("SLURM_")]:
+        del os.environ[name]  # of a job or a cluster that is none of the tests'
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell starts what runs in its background deaf to Ctrl-C, and every process that a test starts would be, too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -62,7 +68,7 @@ def _skip(items: list[pytest.Item], reason: str) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turns the skip of a test into a failure where what it needs is required: real data, Chromium."""
+    """Turns the skip of a test into a failure where what it needs is required: real data, Chromium, Slurm."""
     report = yield
     required = [name for marker, name in REQUIRED.items() if item.get_closest_marker(marker)]
     required = [name for name in required if os.environ.get(name) == "1"]

@@ -12,6 +12,7 @@ import segbench.models  # noqa: F401 (registers the networks)
 from segbench.errors import RecipeError, UnknownNameError
 from segbench.recipe import (
     Recipe,
+    SlurmOptions,
     Training,
     dump_recipe,
     find_recipe,
@@ -20,6 +21,7 @@ from segbench.recipe import (
     override,
     recipes_folder,
     require_variant,
+    with_slurm_options,
 )
 from segbench.record import cell_id
 from segbench.registry import DATASETS, MODELS
@@ -196,6 +198,60 @@ def test_a_dataset_variant_that_does_not_exist() -> None:
         require_variant(plain(), ["360x480-12", "other"])
 
 
+# --- Slurm -----------------------------------------------------------------------------------------------------------
+
+SLURM = """
+[slurm]
+time = "4h"
+partition = "gpu"
+gres = "gpu:1"
+sbatch = { mem = "16G", cpus-per-task = 4, exclusive = true }
+"""
+
+
+def test_the_options_for_slurm_decide_nothing_and_leave_no_trace(tmp_path: Path) -> None:
+    recipe, without = load_recipe(written(tmp_path, TEXT + SLURM)), plain()
+    assert recipe.slurm is not None
+    assert recipe.slurm.sbatch == {"mem": "16G", "cpus-per-task": 4, "exclusive": True}
+    assert recipe.decisive() == without.decisive()
+    assert recipe.model_dump_json() == without.model_dump_json()
+    assert load_recipe(written(tmp_path, dump_recipe(recipe))) == recipe
+    assert override(recipe, ["slurm.time=8h"]).variant == recipe.variant
+    assert override(recipe, ["train.lr=0.5"]).slurm == recipe.slurm
+
+
+def test_the_command_line_wins_over_the_recipe(tmp_path: Path) -> None:
+    recipe = load_recipe(written(tmp_path, TEXT + SLURM))
+    changed = with_slurm_options(recipe, {"time": "08:00:00"}, {"mem": "32G", "requeue-hold": True})
+    assert changed.slurm == SlurmOptions(
+        time="08:00:00",
+        partition="gpu",
+        gres="gpu:1",
+        sbatch={"mem": "32G", "cpus-per-task": 4, "exclusive": True, "requeue-hold": True},
+    )
+    assert with_slurm_options(plain(), {}, {}).slurm == SlurmOptions()
+    with pytest.raises(
+        RecipeError, match=r"slurm\.time: no time; give a number with s, m, min, h, d, or HH:MM:SS \(got"
+    ):
+        with_slurm_options(plain(), {"time": "soon"}, {})
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ('gres = "gpu:1\\nrm -rf ."', "slurm.gres: true, a whole number or one line of text is allowed"),
+        ('sbatch = { comment = "a\\nrm -rf ." }', "slurm.sbatch.comment: true, a whole number or one line of text"),
+        ("sbatch = { mem = 1.5 }", "slurm.sbatch.mem: true, a whole number or one line of text is allowed (got 1.5)"),
+        ('sbatch = { "mem\\nrm" = "1" }', "should match pattern"),
+        ('sbatch = { array = "0-9" }', "segbench sets it"),
+        ('sbatch = { time = "9" }', "it has a key of its own"),
+        ('tme = "4h"', "unknown key 'slurm.tme'. Did you mean time?"),
+    ],
+)
+def test_what_would_not_be_one_option_of_sbatch_is_refused(tmp_path: Path, line: str, answer: str) -> None:
+    assert answer in message(tmp_path, f"{TEXT}\n[slurm]\n{line}\n")
+
+
 # --- finding ---------------------------------------------------------------------------------------------------------
 
 
@@ -338,7 +394,7 @@ def test_every_decisive_value_changes_the_id() -> None:
 def test_no_field_of_a_recipe_is_forgotten_above() -> None:
     sections = ("train", "loss", "augment", "evaluate")
     known = {f"{name}.{key}" for name in sections for key in type(getattr(plain(), name)).model_fields}
-    known |= set(Recipe.model_fields) - {*sections, "paper", "version"}
+    known |= set(Recipe.model_fields) - {*sections, "paper", "slurm", "version"}
     # `protocol` has one value so far; what was found where `encoder` points decides, and is beside the recipe in an id.
     assert known - {change.partition("=")[0] for change in DECISIVE} == {"evaluate.protocol", "encoder"}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from segbench.console import say_error
 from segbench.launch.grid import Ending
+from segbench.launch.local import last_error
 from segbench.launch.plan import facts_of
 from segbench.launch.status import CellStatus, cell_status
 from segbench.progress import SILENT, Progress, Task
@@ -85,8 +86,7 @@ class Overview:
 
     def tell_lost(self, worker: Worker) -> None:
         """A process did not end by itself; the others take its cell over."""
-        lines = worker.log.read_text(encoding="utf-8", errors="replace").split("\n")
-        last = next((f" It said last: {line}" for line in reversed(lines) if line.startswith("Error: ")), "")
+        last = last_error(worker.log.read_text(encoding="utf-8", errors="replace").split("\n"))
         self._progress.message(f"Process {worker.process.pid} {worker.ended_badly}.{last} Log: {worker.log}")
 
     def endings(self) -> list[Ending[Cell]]:

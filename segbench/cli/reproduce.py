@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from segbench.cli.options import Device, Json, Out, Quiet, RetryFailed
 from segbench.cli.outcome import FAILED
 from segbench.console import Cell as Text
 from segbench.console import Column, Console, Table
+from segbench.durations import UNITS, seconds_of
 from segbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from segbench.suite import Suite, SuiteCell
 
 __all__ = ["reproduce_suite"]
-
-UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 @dataclass
@@ -78,10 +76,11 @@ def reproduce_suite(
 
 
 def _parse_budget(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text.strip())
-    if found is None or found[2] not in UNITS:
-        raise UsageError(f"--budget '{text}' is no time.", f"Give a number with {', '.join(UNITS)}: --budget 2h")
-    return float(found[1]) * UNITS[found[2]]
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        hint = f"Give a number with {', '.join(UNITS)}: --budget 2h"
+        raise UsageError(f"--budget '{text}' is no time.", hint) from error
 
 
 def _chosen(name: str, scale: str, only: Sequence[str]) -> tuple[Suite, list[SuiteCell]]:

@@ -15,6 +15,8 @@ from segbench.cli.options import Device, Json, Out, Quiet, RetryFailed, complete
 from segbench.cli.outcome import DONE, FAILED, explain
 from segbench.cli.plan_table import cell_values, failure_values, plan_table, plan_values, run_name
 from segbench.cli.run_request import RunRequest
+from segbench.cli.slurm import follow, planned_arrays, submitted
+from segbench.cli.slurm_options import Gres, Partition, Sbatch, SlurmAsked, TimeLimit, Wait
 from segbench.console import Console, say_error
 from segbench.errors import SegbenchError, UnknownNameError, UsageError
 from segbench.launch.threads import thread_variables
@@ -22,6 +24,7 @@ from segbench.progress import SILENT
 from segbench.registry import closest
 
 if TYPE_CHECKING:
+    from segbench.cli.overview import Overview
     from segbench.engine.pipeline import Cell, Result
     from segbench.launch.cell_files import Done, Failure
     from segbench.launch.grid import Ending
@@ -69,14 +72,23 @@ def run_models(
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of one operation.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard.")] = False,
     out: Out = Path(),
-    launcher: Annotated[str, typer.Option(metavar="L", help="What starts the processes: local, torchrun.")] = "local",
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that share the runs (local).")] = 1,
+    launcher: Annotated[
+        str, typer.Option(metavar="L", help="What starts the processes: local, torchrun, slurm.")
+    ] = "local",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes that share the runs (local), or jobs at a time.")
+    ] = None,
     nproc: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes that compute each run together (torchrun).")
+        int | None, typer.Option(min=1, metavar="N", help="Processes that compute each run together (torchrun, slurm).")
     ] = None,
     sync_batch_norm: Annotated[
-        bool, typer.Option("--sync-batch-norm", help="Normalise over the images of all these processes (torchrun).")
+        bool, typer.Option("--sync-batch-norm", help="Normalise over the images of all these processes.")
     ] = False,
+    time: TimeLimit = None,
+    partition: Partition = None,
+    gres: Gres = None,
+    sbatch: Sbatch = None,
+    wait: Wait = False,
     retry_failed: RetryFailed = False,
     worker: Annotated[bool, typer.Option("--worker", hidden=True, help="Ends when its input closes.")] = False,
     only_cell: Annotated[str | None, typer.Option("--cell", hidden=True, help="The one run to compute.")] = None,
@@ -115,18 +127,23 @@ def run_models(
         init_from=init_from,
         # What a process that does a part starts from is what the one that divided the work found.
         cached=worker,
+        slurm=SlurmAsked(launcher == "slurm", time, partition, gres, sbatch or (), wait),
     )
     if only_cell is not None:
         _compute_one(request, only_cell)
     _check_launcher(launcher, jobs, nproc, sync_batch_norm)
+    request.slurm.check(launcher, dry_run)
     console = Console(json=as_json, quiet=quiet)
     progress = console.progress()
     cells = _cells(request, progress)
     if dry_run:
-        _show_plan(console, cells, device, out, progress)
+        _show_plan(console, cells, request, progress)
         return
-    outcome = LAUNCHERS[launcher](cells, request, progress)
-    code = _exit_code(outcome) if worker else _report(console, outcome, out)
+    if request.slurm.asked and not wait:
+        code = submitted(cells, request, SILENT).show(console)
+    else:
+        outcome = LAUNCHERS[launcher](cells, request, progress)
+        code = _exit_code(outcome) if worker else _report(console, outcome, out)
     if code:
         raise typer.Exit(code)
 
@@ -134,13 +151,13 @@ def run_models(
 # --- before anything runs ---------------------------------------------------------------------------------------------
 
 
-def _check_launcher(launcher: str, jobs: int, nproc: int | None, sync_batch_norm: bool) -> None:
+def _check_launcher(launcher: str, jobs: int | None, nproc: int | None, sync_batch_norm: bool) -> None:
     """Options of one launcher are refused with another."""
     if launcher == "torchrun" and nproc is None:
         raise UsageError("--launcher torchrun needs a number of processes.", "Example: --launcher torchrun --nproc 2")
-    if launcher == "torchrun" and jobs > 1:
+    if launcher == "torchrun" and (jobs or 1) > 1:
         raise UsageError("--jobs goes with --launcher local.", "torchrun computes one run after the other: --nproc")
-    if launcher != "torchrun" and (nproc is not None or sync_batch_norm):
+    if launcher == "local" and (nproc is not None or sync_batch_norm):
         given = "--nproc" if nproc is not None else "--sync-batch-norm"
         raise UsageError(f"{given} goes with --launcher torchrun.", "Example: --launcher torchrun --nproc 2")
 
@@ -152,7 +169,13 @@ def _cells(request: RunRequest, progress: Progress) -> list[Cell]:
     ]
     numbers = parse_seeds(request.seeds)
     _use_threads(request.threads)
+    recipes = list(map(request.slurm.applied, recipes))
     return _plan(recipes, numbers, request, progress)
+
+
+def _device_here(request: RunRequest) -> str:
+    """A machine that only submits jobs need not have the device that they are for."""
+    return "auto" if request.slurm.asked else request.device
 
 
 def _resolve(model: str, dataset: str, recipe: str | None, changes: Sequence[str]) -> Recipe:
@@ -192,7 +215,7 @@ def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], request: RunRequest, 
     from segbench.engine.pipeline import check_cell, find_cell
     from segbench.engine.start import find_starts
 
-    choose_compute(request.device)
+    choose_compute(_device_here(request))
     starts = find_starts(recipes, request.encoder, request.init_from, cached=request.cached, progress=progress)
     pairs = list(zip(recipes, starts, strict=True))
     cells = [find_cell(recipe, seed, request.out, progress, start) for seed in seeds for recipe, start in pairs]
@@ -201,11 +224,13 @@ def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], request: RunRequest, 
     return list({cell.cell_id: cell for cell in cells}.values())
 
 
-def _show_plan(console: Console, cells: Sequence[Cell], device: str, out: Path, progress: Progress) -> None:
+def _show_plan(console: Console, cells: Sequence[Cell], request: RunRequest, progress: Progress) -> None:
     from segbench.launch.plan import estimate, plan_cells
 
-    plan = estimate(plan_cells(cells, out), device, progress)
-    console.result(plan_values(plan), plan_table(plan))
+    plan = estimate(plan_cells(cells, request.out), _device_here(request), progress)
+    arrays = planned_arrays(plan, request.jobs) if request.slurm.asked else []
+    values = plan_values(plan) | ({"slurm": [array.values for array in arrays]} if request.slurm.asked else {})
+    console.result(values, plan_table(plan), *(array.line for array in arrays))
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
@@ -227,8 +252,8 @@ def _compute_one(request: RunRequest, cell_id: str) -> NoReturn:
 
 def _run_local(cells: Sequence[Cell], request: RunRequest, progress: Progress) -> _Outcome:
     """Computes the cells in this process, or in several of this machine that share them."""
-    if request.jobs > 1:
-        return _run_processes(cells, request, progress)
+    if request.jobs is not None and request.jobs > 1:
+        return _run_processes(cells, request, request.jobs, progress)
     return _run_here(cells, request, progress)
 
 
@@ -252,9 +277,17 @@ def _run_torchrun(cells: Sequence[Cell], request: RunRequest, progress: Progress
     return _run_here(cells, request, progress, compute)
 
 
+def _run_slurm(cells: Sequence[Cell], request: RunRequest, progress: Progress) -> _Outcome:
+    """Leaves the cells to jobs of Slurm, and stays with these until they have ended."""
+    overview = submitted(cells, request, progress).overview
+    follow(overview, cells, request.out, progress)
+    return _outcome(overview, request.out)
+
+
 LAUNCHERS: dict[str, Callable[[Sequence[Cell], RunRequest, Progress], _Outcome]] = {
     "local": _run_local,
     "torchrun": _run_torchrun,
+    "slurm": _run_slurm,
 }
 
 
@@ -280,7 +313,7 @@ def _run_here(
     return _Outcome(results, [_failed(ending) for ending in endings if ending.failure is not None])
 
 
-def _run_processes(cells: Sequence[Cell], request: RunRequest, progress: Progress) -> _Outcome:
+def _run_processes(cells: Sequence[Cell], request: RunRequest, jobs: int, progress: Progress) -> _Outcome:
     """Computes the cells in processes of this machine, and shows what they do together."""
     from segbench.cli.overview import Overview
     from segbench.launch.grid import forget_failures
@@ -291,18 +324,23 @@ def _run_processes(cells: Sequence[Cell], request: RunRequest, progress: Progres
     announce(cells)
     if request.retry_failed:
         forget_failures(cells)
-    out, threads = request.out, request.threads or threads_each(request.jobs)
+    out, threads = request.out, request.threads or threads_each(jobs)
     overview = Overview(cells, out, run_name, progress)
     if overview.left:
         with overview.shown():
             run_workers(
                 request.arguments(threads=threads),
-                min(request.jobs, overview.left),
+                min(jobs, overview.left),
                 threads,
                 out / "runs" / "logs",
                 watch=lambda workers: overview.look(),
                 lost=overview.tell_lost,
             )
+    return _outcome(overview, out)
+
+
+def _outcome(overview: Overview, out: Path) -> _Outcome:
+    """How the cells stand that other processes computed."""
     endings = overview.endings()
     results = [result_of(ending, out, fresh=ending.fresh) for ending in endings if ending.done is not None]
     failures = [_failed(ending) for ending in endings if ending.failure is not None]

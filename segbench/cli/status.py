@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,8 @@ from segbench.cli.options import Json, Quiet
 from segbench.console import Cell as Text
 from segbench.console import Column, Console, Table
 from segbench.errors import UsageError
-from segbench.launch.status import CellStatus, count_states, folder_status
+from segbench.launch.slurm_queue import JobState
+from segbench.launch.status import CellStatus, JobStatus, count_states, folder_status
 
 __all__ = ["show_status"]
 
@@ -26,7 +28,8 @@ def show_status(
 ) -> None:
     """Show which runs are done, running, claimed, failed or waiting, and by whom.
 
-    On a terminal the table lives as long as something runs; Ctrl-C leaves it. It reads files alone.
+    On a terminal the table lives as long as something runs; Ctrl-C leaves it. It reads files, and asks Slurm for the
+    jobs that were submitted to it.
     """
     console = Console(json=as_json, quiet=quiet)
     cells = _cells(folder)
@@ -45,7 +48,8 @@ def _cells(folder: Path) -> list[CellStatus]:
 
 
 def _running(cells: Sequence[CellStatus]) -> bool:
-    return any(cell.state in ("running", "claimed") for cell in cells)
+    """Whether there will be news: something is computed, or waits in a queue."""
+    return any(_computing(cell) or (cell.job is not None and cell.job.alive) for cell in cells)
 
 
 def _values(cell: CellStatus) -> dict[str, Any]:
@@ -65,8 +69,18 @@ def _values(cell: CellStatus) -> dict[str, Any]:
         "images_per_s": position.images_per_s if position and _computing(cell) else None,
         "eta_s": None if cell.eta_s is None else round(cell.eta_s, 1),
         "claim": None if claim is None else {**claim.__dict__, "age_s": round(claim.age_s, 1)},
+        "job": None if cell.job is None else _job_values(cell.job),
         "failure": None if failure is None else {**failure.__dict__, "log": str(cell.folder / failure.log)},
     }
+
+
+def _job_values(job: JobStatus) -> dict[str, Any]:
+    known = {"state": None, "reason": None} if job.state is None else _state_values(job.state)
+    return {"id": job.job, **known, "log": str(job.log)}
+
+
+def _state_values(state: JobState) -> dict[str, Any]:
+    return {"state": state.state or "gone", "reason": state.reason or None}
 
 
 def _computing(cell: CellStatus) -> bool:
@@ -82,12 +96,21 @@ def _table(cells: Sequence[CellStatus]) -> Table:
         f"{_name(cell)}: {cell.failure.error} Log: {cell.folder / cell.failure.log}" for cell in failed if cell.failure
     ]
     again = ["The same command with --retry-failed tries the failed ones again."] if failed else []
-    return Table(columns, [_row(cell) for cell in cells], counts, [*notes, *again])
+    return Table(columns, [_row(cell) for cell in cells], counts, [*notes, *again, *_job_notes(cells)])
 
 
-def _failure_lines(cell: CellStatus) -> list[str]:
-    failure = cell.failure
-    return [] if failure is None else [f"{_name(cell)}: {failure.error} Log: {cell.folder / failure.log}"]
+def _job_notes(cells: Sequence[CellStatus]) -> list[str]:
+    """What jobs wait for, and those that ended before their run."""
+    jobs = [(cell, cell.job, cell.job.state) for cell in cells if cell.job and cell.job.state and not _computing(cell)]
+    reasons = Counter(state.reason for _, job, state in jobs if job.alive and state.reason)
+    waiting = [f"{count} job{'s' if count > 1 else ''} waiting: {reason}." for reason, count in reasons.items()]
+    ended = [
+        f"{_name(cell)}: job {job.job} ended{f' ({state.state})' if state.state else ''} before the run did. "
+        f"Log: {job.log} The same command goes on."
+        for cell, job, state in jobs
+        if not job.alive
+    ]
+    return waiting + ended
 
 
 def _name(cell: CellStatus) -> str:
@@ -100,12 +123,17 @@ def _row(cell: CellStatus) -> list[str | Text]:
     speed = f"{position.images_per_s:.1f}" if position and position.images_per_s else ""
     label, steps = f"{facts.model}.{facts.recipe}", f"{cell.iteration}/{facts.iterations}"
     shown = Text(state, dim=cell.state == "done")
-    by, beat = ("", "") if claim is None or not _computing(cell) else (_owner(claim.pid, claim.here), _age(claim.age_s))
-    return [label, f"{facts.seed}", shown, steps, speed, _left(cell.eta_s), by, beat]
+    beat = "" if claim is None or not _computing(cell) else _age(claim.age_s)
+    return [label, f"{facts.seed}", shown, steps, speed, _left(cell.eta_s), _owner(cell), beat]
 
 
-def _owner(pid: int, here: bool) -> str:
-    return f"{pid}" if here else "elsewhere"
+def _owner(cell: CellStatus) -> str:
+    """The job with Slurm's word for its state, or the process."""
+    if cell.job is not None and cell.job.state is not None and cell.job.alive:
+        return f"{cell.job.job} {cell.job.state.state}"
+    if cell.claim is None or not _computing(cell):
+        return ""
+    return f"{cell.claim.pid}" if cell.claim.here else "elsewhere"
 
 
 def _age(seconds: float) -> str:

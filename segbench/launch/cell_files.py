@@ -19,6 +19,7 @@ __all__ = [
     "Failure",
     "GridCell",
     "Position",
+    "Submitted",
     "has",
     "read",
     "remove",
@@ -131,8 +132,25 @@ class Deaths:
     checkpoint: int
 
 
-Kind = TypeVar("Kind", Facts, Done, Failure, Position, Deaths)
-_Any = Facts | Done | Failure | Position | Deaths
+@dataclass(frozen=True)
+class Submitted:
+    """The job of Slurm that has a cell to compute.
+
+    Attributes:
+        cluster: Slurm's name of the cluster.
+        job: Its id there, such as ``17_3``.
+        log: Path of what it prints, from the folder that holds ``runs`` and ``leaderboards``.
+    """
+
+    FILE: ClassVar = "job.json"
+
+    cluster: str
+    job: str
+    log: str
+
+
+Kind = TypeVar("Kind", Facts, Done, Failure, Position, Deaths, Submitted)
+_Any = Facts | Done | Failure | Position | Deaths | Submitted
 
 
 def read(folder: Path, kind: type[Kind]) -> Kind | None:

@@ -2,7 +2,9 @@
 
 A claim is made by ``link(2)``, which either happens or does not, and the file is complete from its first moment. Its
 owner renews the time of the file. A claim is stale when its process has ended (seen at once on the same machine), or
-when its time is older than ``STALE_AFTER_S`` (the only sign from another machine).
+when its time is older than ``STALE_AFTER_S`` (the only sign from another machine). For a job of Slurm on another
+machine there are two more: a later start of the same job sees at once that it is one, and when the owner has been
+silent for ``ASK_AFTER_S`` the controller is asked.
 
 A stale claim is replaced, never removed: whoever wants to replace it first claims the right to replace this very one,
 by a file with the token of the stale claim in its name, and then looks again. So of many that see the same stale claim
@@ -21,10 +23,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from segbench.launch.identity import machine, start_time
+from segbench.launch.slurm_queue import JobStart, has_ended, this_start
 
-__all__ = ["HEARTBEAT_S", "STALE_AFTER_S", "Claim", "Holder", "acquire", "holder_of", "is_stale", "waited_for"]
+__all__ = [
+    "ASK_AFTER_S",
+    "HEARTBEAT_S",
+    "STALE_AFTER_S",
+    "Claim",
+    "Holder",
+    "acquire",
+    "holder_of",
+    "is_stale",
+    "waited_for",
+]
 
 HEARTBEAT_S = 2.0
+ASK_AFTER_S = 10.0
 STALE_AFTER_S = 120.0
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _TICKET, _RIGHT = ".ticket", ".recovery"
@@ -38,12 +52,14 @@ class Holder:
         token: 16 random hex digits, new for each claim.
         started: When the process started, in clock ticks since the boot.
         machine: See :func:`segbench.launch.identity.machine`.
+        job: The job of Slurm that it belongs to.
     """
 
     token: str
     pid: int
     started: int | None
     machine: str
+    job: JobStart | None = None
 
     @property
     def is_here(self) -> bool:
@@ -87,10 +103,10 @@ def acquire(path: Path) -> Claim | None:
     seen = holder_of(path)
     if seen is not None and not is_stale(path, seen):
         return None
-    mine = Holder(secrets.token_hex(8), os.getpid(), start_time(os.getpid()), machine())
+    mine = Holder(secrets.token_hex(8), os.getpid(), start_time(os.getpid()), machine(), this_start())
     ticket = path.with_name(f".{mine.token}{_TICKET}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    ticket.write_text(json.dumps(asdict(mine)), encoding="ascii")
+    ticket.write_text(_dumped(mine), encoding="ascii")
     try:
         if not _take(path, ticket, mine):
             return None
@@ -122,9 +138,14 @@ def holder_of(path: Path) -> Holder | None:
         raise
     try:
         values = json.loads(text)
-        return Holder(values["token"], values["pid"], values["started"], values["machine"])
+        job = JobStart(**values["job"]) if "job" in values else None
+        return Holder(values["token"], values["pid"], values["started"], values["machine"], job)
     except (ValueError, KeyError, TypeError):
         return Holder(f"unreadable-{inode}", 0, None, "")
+
+
+def _dumped(holder: Holder) -> str:
+    return json.dumps({key: value for key, value in asdict(holder).items() if key != "job" or value is not None})
 
 
 def is_stale(path: Path, holder: Holder, now: float | None = None) -> bool:
@@ -139,7 +160,12 @@ def is_stale(path: Path, holder: Holder, now: float | None = None) -> bool:
         renewed = path.stat().st_mtime
     except FileNotFoundError:
         return False
-    return (time.time() if now is None else now) - renewed > STALE_AFTER_S
+    silent_s = (time.time() if now is None else now) - renewed
+    return silent_s > STALE_AFTER_S or (holder.job is not None and _is_over(holder.job, silent_s))
+
+
+def _is_over(job: JobStart, silent_s: float) -> bool:
+    return job.came_before(this_start()) or (silent_s > ASK_AFTER_S and has_ended(job))
 
 
 def _take(path: Path, ticket: Path, mine: Holder) -> bool:

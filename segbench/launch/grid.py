@@ -6,21 +6,19 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from segbench.errors import ProcessLostError
 from segbench.launch.cell_files import CLAIM_FILE, Deaths, Done, Failure, GridCell, Position, has, read, remove, write
 from segbench.launch.claims import Claim, acquire, holder_of
+from segbench.launch.deaths import count_death, failed_now
 from segbench.launch.heartbeat import Watched, beating
 from segbench.progress import SILENT, Progress
 
 __all__ = ["Ending", "Grid", "finished", "forget_failures", "known_failures"]
 
 POLL_S = 1.0
-DEATHS_ALLOWED = 3
-FAILURE_LOG = "failure.log"
 
 C = TypeVar("C", bound=GridCell)
 
@@ -132,7 +130,7 @@ class Grid(Generic[C]):
     def _begin(self, cell: C, claim: Claim) -> Ending[C] | None:
         remove(cell.folder, Failure)
         if claim.replaced is not None:
-            failure = _count_death(cell.folder)
+            failure = count_death(cell.folder, "Its process ended without a word", "is there enough memory?")
             if failure is not None:
                 return self._failed(cell, failure)
             self.progress.message(f"{self.name(cell)} was left by a process that ended; going on with it.")
@@ -154,8 +152,8 @@ class Grid(Generic[C]):
             # No fault of the cell: whoever comes next goes on with it.
             raise
         except Exception as error:
-            (cell.folder / FAILURE_LOG).write_text(traceback.format_exc(), encoding="utf-8")
-            return self._failed(cell, _failure(self.describe(error), watched.step))
+            failure = failed_now(cell.folder, self.describe(error), traceback.format_exc(), watched.step)
+            return self._failed(cell, failure)
         write(cell.folder, done)
         for leftover in (Deaths, Position):
             remove(cell.folder, leftover)
@@ -185,21 +183,3 @@ def forget_failures(cells: Sequence[GridCell]) -> None:
         if has(cell.folder, Failure) and (claim := acquire(cell.folder / CLAIM_FILE)) is not None:
             remove(cell.folder, Failure)
             claim.release()
-
-
-def _failure(error: str, step: int) -> Failure:
-    return Failure(error, step, datetime.now(UTC).isoformat(), FAILURE_LOG)
-
-
-def _count_death(folder: Path) -> Failure | None:
-    """Counts a process that died over the cell; a failure where that keeps happening and nothing is gained."""
-    checkpoint = max((path.stat().st_mtime_ns for path in folder.glob("*.safetensors")), default=0)
-    before = read(folder, Deaths)
-    count = 1 + (before.count if before is not None and before.checkpoint == checkpoint else 0)
-    write(folder, Deaths(count, checkpoint))
-    if count < DEATHS_ALLOWED:
-        return None
-    position = read(folder, Position)
-    line = f"Its process ended without a word {count} times, with no checkpoint between (is there enough memory?)."
-    (folder / FAILURE_LOG).write_text(f"{line}\n", encoding="utf-8")
-    return _failure(line, position.step if position else 0)

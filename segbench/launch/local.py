@@ -14,7 +14,7 @@ from pathlib import Path
 
 from segbench.launch.threads import thread_variables
 
-__all__ = ["COMMAND", "Worker", "run_workers"]
+__all__ = ["COMMAND", "Worker", "how_it_ended", "last_error", "run_workers"]
 
 COMMAND = [sys.executable, "-m", "segbench"]
 POLL_S = 0.5
@@ -37,11 +37,17 @@ class Worker:
     def ended_badly(self) -> str:
         """How it ended, where that was not by itself."""
         code = self.process.poll()
-        if code is None or code in (0, 1):
-            return ""
-        if code < 0:
-            return f"was ended by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
+        return "" if code is None or code in (0, 1) else how_it_ended(code)
+
+
+def how_it_ended(code: int) -> str:
+    """What a process did, by the code that it left."""
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def last_error(lines: Sequence[str]) -> str:
+    """A sentence with the last error among the lines that a process printed; empty where there is none."""
+    return next((f" It said last: {line}" for line in reversed(lines) if line.startswith("Error: ")), "")
 
 
 def run_workers(

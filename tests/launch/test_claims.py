@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from segbench.launch import claims
-from segbench.launch.claims import STALE_AFTER_S, acquire, holder_of, is_stale, waited_for
+from segbench.launch.claims import ASK_AFTER_S, STALE_AFTER_S, acquire, holder_of, is_stale, waited_for
 from segbench.launch.identity import machine, start_time
+from tests.launch.slurm_stubs import Stubs
 
 DEAD = 2**22 + 1  # above the largest process id
 
@@ -83,6 +84,65 @@ def test_a_living_process_keeps_its_claim_however_long_it_stands_still(path: Pat
 def test_on_another_machine_silence_is_the_only_sign(path: Path, age: float, taken: bool) -> None:
     put(path, pid=os.getpid(), where="f" * 16, age=age)
     assert (acquire(path) is not None) == taken
+
+
+JOB = {"cluster": "loopback", "job": "17_3", "restart": 0}
+
+
+def put_job(path: Path, age: float) -> None:
+    """A claim of the first start of a job on another machine."""
+    put(path, where="f" * 16)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"job": JOB}))
+    os.utime(path, (time.time() - age,) * 2)
+
+
+def in_start(monkeypatch: pytest.MonkeyPatch, number: int, task: str = "3") -> None:
+    """Makes this process one of that array."""
+    job = {"CLUSTER_NAME": "loopback", "JOB_ID": "20", "ARRAY_JOB_ID": "17", "ARRAY_TASK_ID": task}
+    for name, value in {**job, "RESTART_COUNT": f"{number}"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+
+
+def test_a_job_says_which_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_start(monkeypatch, 2)
+    assert acquire(path) is not None
+    assert json.loads(path.read_text())["job"] == JOB | {"restart": 2}
+    found = holder_of(path)
+    assert found is not None and found.job is not None and found.job.restart == 2
+
+
+@pytest.mark.parametrize(("number", "task", "taken"), [(1, "3", True), (0, "3", False), (1, "4", False)])
+def test_the_next_start_of_a_job_takes_over_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch, stubs: Stubs, number: int, task: str, taken: bool
+) -> None:
+    put_job(path, age=0)
+    in_start(monkeypatch, number, task)
+    assert (acquire(path) is not None) == taken
+    assert stubs.asked == []
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "taken"),
+    [
+        (ASK_AFTER_S - 5, "FAILED", False),
+        (ASK_AFTER_S + 5, "FAILED", True),
+        (ASK_AFTER_S + 5, "PENDING", True),
+        (ASK_AFTER_S + 5, "RUNNING", False),
+        (STALE_AFTER_S + 20, "RUNNING", True),
+    ],
+)
+def test_slurm_is_asked_for_a_job_that_has_become_silent(
+    path: Path, stubs: Stubs, age: float, state: str, taken: bool
+) -> None:
+    put_job(path, age)
+    stubs.says("squeue", f"17_3|{state}|None\n")
+    assert (acquire(path) is not None) == taken
+
+
+def test_slurm_is_not_asked_for_those_who_are_no_jobs(path: Path, stubs: Stubs) -> None:
+    put(path, where="f" * 16, age=ASK_AFTER_S + 5)
+    assert acquire(path) is None
+    assert stubs.asked == []
 
 
 @pytest.mark.parametrize(("age", "taken"), [(0, False), (STALE_AFTER_S + 20, True)])

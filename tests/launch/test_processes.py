@@ -28,8 +28,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared_home(tmp_path_factory.mktemp("grid"))
+
+
+def prepared_home(folder: Path) -> Path:
     """A home with the prepared toy dataset, and recipes long enough to be met in the middle."""
-    folder = tmp_path_factory.mktemp("grid")
     (folder / "recipes" / "toy").mkdir(parents=True)
     for model in MODELS:
         text = RECIPE.format(model=model).replace("iterations = 4", f"iterations = {STEPS}")
