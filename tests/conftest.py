@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.slurm_stubs import Stubs
+
 CHECKOUT = Path(__file__).parents[1]
 REQUIRED = {
     "shared": "SEGBENCH_REQUIRE_SHARED_DATA",
@@ -85,3 +87,13 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}")
     return folder
+
+
+@pytest.fixture
+def stubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stubs:
+    """Commands of Slurm that say what they are told to; nothing of what they said before is remembered."""
+    from segbench.launch import slurm_queue
+
+    monkeypatch.setattr(slurm_queue, "_asked", {})
+    slurm_queue.cluster_name.cache_clear()
+    return Stubs(tmp_path / "bin", monkeypatch)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from segbench.console import Cell as Text
-from segbench.console import Column, Table
+from segbench.console import Column, Table, byte_size
 
 if TYPE_CHECKING:
     from segbench.engine.pipeline import Cell
@@ -76,18 +76,28 @@ def _total_seconds(plan: Sequence[Planned]) -> float:
 
 
 def plan_table(plan: Sequence[Planned]) -> Table:
-    """The plan as people read it."""
+    """The plan as people read it; the memory of training where a profile of the network tells it."""
     from segbench.leaderboard.wording import duration
 
-    columns = [Column("model", wide=True), Column("recipe"), Column("seed", right=True)]
-    columns += [Column("cell"), Column("state"), Column("record"), Column("time", right=True)]
-    rows: list[list[str | Text]] = []
-    for one in plan:
-        cell, state = one.cell, Text(one.state, dim=one.state == "done")
-        left = "" if one.state == "done" else "?" if one.seconds is None else duration(one.seconds)
-        label = [cell.recipe.model, cell.recipe.variant, f"{cell.seed}", cell.cell_id]
-        rows.append([*label, state, one.record or "", left])
+    columns = [Column("run", wide=True), Column("seed", right=True), Column("cell"), Column("state"), Column("record")]
+    columns += [Column("time", right=True)]
+    measured = any(one.memory_mib is not None for one in plan)
+    columns += [Column("memory", right=True)] if measured else []
+    rows = [[*_cells(one), *([_memory(one)] if measured else [])] for one in plan]
     title = f"{len(plan)} run{'s' if len(plan) > 1 else ''}"
     total = f"Training that is left, by a few steps timed here: {duration(_total_seconds(plan))}."
+    profiled = ["Memory of a training step, by the newest profile of the network."] if measured else []
     reasons = [f"{run_name(one.cell)} failed: {one.failure.error}" for one in plan if one.failure is not None]
-    return Table(columns, rows, title, [total, *reasons, *(f"Folder: {one.cell.folder}" for one in plan)])
+    return Table(columns, rows, title, [total, *profiled, *reasons, *(f"Folder: {one.cell.folder}" for one in plan)])
+
+
+def _cells(one: Planned) -> list[str | Text]:
+    from segbench.leaderboard.wording import duration
+
+    left = "" if one.state == "done" else "?" if one.seconds is None else duration(one.seconds)
+    state = Text(one.state, dim=one.state == "done")
+    return [one.cell.recipe.label, f"{one.cell.seed}", one.cell.cell_id, state, one.record or "", left]
+
+
+def _memory(one: Planned) -> str:
+    return "" if one.memory_mib is None else byte_size(one.memory_mib * 2**20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import shlex
@@ -9,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,6 @@ __all__ = ["array_option", "require_slurm", "sbatch_options", "submit"]
 
 COMMANDS = ("sbatch", "srun", "squeue", "scontrol")
 SAVE_WITHIN_S = 90
-AT_ONCE = 1000
 
 
 def require_slurm() -> None:
@@ -64,7 +65,7 @@ def array_option(jobs: int, at_once: int | None) -> dict[str, str | int | bool]:
     Args:
         at_once: How many may run at a time.
     """
-    return {"array": f"0-{jobs - 1}%{min(jobs, at_once or AT_ONCE)}"} if jobs > 1 else {}
+    return {"array": f"0-{jobs - 1}{f'%{at_once}' if at_once else ''}"} if jobs > 1 else {}
 
 
 def submit(
@@ -120,8 +121,10 @@ def _submitted(executor: SlurmExecutor, folder: Path, jobs: Sequence[CellJob]) -
     """The ids of the jobs; nothing is left where Slurm does not take them."""
     from submitit.core.utils import FailedJobError
 
+    # submitit repeats what sbatch says against the jobs; we say it once.
+    heard = io.StringIO()
     try:
-        with executor.batch():
+        with redirect_stdout(heard), redirect_stderr(heard), executor.batch():
             made: list[Any] = [executor.submit(job) for job in jobs]
     except FailedJobError as error:
         shutil.rmtree(folder, ignore_errors=True)

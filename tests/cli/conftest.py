@@ -12,6 +12,24 @@ from segbench.cli import main
 from segbench.registry import DATASETS
 from tests.data import toy
 
+RECIPE = """
+version = 1
+model = "{model}"
+variant = "tiny"
+dataset = "toy"
+dataset_variant = "small"
+
+[train]
+iterations = 4
+batch_size = 2
+lr = 0.01
+validate_every = 2
+select = "last"
+precision = "fp32"
+convolution = "direct"
+"""
+MODEL = "bilinear-interpolation"
+
 
 class Ended(NamedTuple):
     """How a command ended."""
@@ -67,3 +85,21 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
         monkeypatch.setattr("segbench.data.raw_cache.list_caches", list_caches)
 
     return breaking
+
+
+@pytest.fixture
+def prepared(segbench: Segbench, toy_dataset: None) -> Path:
+    """A prepared toy dataset whose images a network accepts, and a recipe; returns the recipe's folder."""
+    assert segbench("prepare", "toy", "--size", "32x48", "--quiet").code == 0
+    folder = Path("recipes/toy")
+    folder.mkdir(parents=True)
+    for model in (MODEL, "fcn-basic"):
+        (folder / f"{model}.tiny.toml").write_text(RECIPE.format(model=model))
+    return Path("recipes").absolute()
+
+
+@pytest.fixture
+def command(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """A run of two models whose recipes are found as the shipped ones are."""
+    monkeypatch.setattr("segbench.recipe.recipes_folder", lambda: prepared)
+    return ("run", MODEL, "fcn-basic", "--dataset", "toy", "--recipe", "tiny")

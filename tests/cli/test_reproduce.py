@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Segbench
-from tests.cli.test_run import RECIPE
+from tests.cli.conftest import RECIPE, Segbench
 from tests.leaderboard import examples
 
 SUITE = """

@@ -17,7 +17,7 @@ import pytest
 from segbench.launch import claims
 from segbench.launch.claims import ASK_AFTER_S, STALE_AFTER_S, acquire, holder_of, is_stale, waited_for
 from segbench.launch.identity import machine, start_time
-from tests.launch.slurm_stubs import Stubs
+from tests.slurm_stubs import Stubs
 
 DEAD = 2**22 + 1  # above the largest process id
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from segbench.launch.identity import start_time
-from tests.cli.test_run import RECIPE
+from tests.cli.conftest import RECIPE
 
 CHECKOUT = Path(__file__).parents[2]
 MODELS = ("bilinear-interpolation", "fcn-basic")

@@ -13,8 +13,8 @@ import pytest
 
 from segbench.launch.cell_files import CLAIM_FILE, Done, Failure, read, write
 from segbench.launch.claims import acquire
-from tests.launch.slurm_stubs import Stubs
 from tests.launch.test_processes import until
+from tests.slurm_stubs import Stubs
 
 CHECKOUT = Path(__file__).parents[2]
 JOB = """

@@ -6,7 +6,7 @@ import pytest
 
 from segbench.launch import slurm_queue
 from segbench.launch.slurm_queue import JobStart, JobState, cluster_name, has_ended, job_states, put_back, this_start
-from tests.launch.slurm_stubs import Stubs
+from tests.slurm_stubs import Stubs
 
 START = JobStart("loopback", "17_3", 1)
 UNKNOWN = "slurm_load_jobs error: Invalid job id specified\n"

@@ -25,7 +25,7 @@ from segbench.launch.identity import start_time
 from segbench.launch.relay import Relay, Replay
 from segbench.launch.torchrun import require_devices, run_ranks
 from segbench.progress import Silent, Task
-from tests.cli.test_run import RECIPE
+from tests.cli.conftest import RECIPE
 from tests.launch.test_processes import CHECKOUT, begin, ended, until
 
 
