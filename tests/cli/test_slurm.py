@@ -52,8 +52,8 @@ def test_a_job_is_a_worker_of_one_cell(segbench: Segbench, slurm: tuple[str, ...
     assert segbench(*slurm, "--threads", "2", "--device", "cuda", "--set", "train.lr=0.02").code == 0
     (folder,) = Path("runs/slurm").iterdir()
     jobs: list[Any] = [DelayedSubmission.load(folder / f"17_{task}_submitted.pkl").function for task in range(2)]
-    given = ["run", "--dataset", "toy", "--recipe", "tiny", "--seeds", "0", "--device", "cuda", "--threads", "2"]
-    given += ["--out", ".", "--set", "train.lr=0.02", "--worker", "--"]
+    given = ["run", "--dataset", "toy", "--seeds", "0", "--device", "cuda", "--threads", "2", "--out", "."]
+    given += ["--recipe", "tiny", "--set", "train.lr=0.02", "--worker", "--"]
     command = [sys.executable, "-m", "segbench", *given]
     assert [job.command for job in jobs] == [[*command, MODEL], [*command, "fcn-basic"]]
     assert [job.folder.parent for job in jobs] == [Path("runs/toy").absolute()] * 2
