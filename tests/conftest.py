@@ -6,12 +6,14 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests import slurm
+from tests.slurm import Cluster
 from tests.slurm_stubs import Stubs
 
 CHECKOUT = Path(__file__).parents[1]
@@ -97,3 +99,13 @@ def stubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stubs:
     monkeypatch.setattr(slurm_queue, "_asked", {})
     slurm_queue.cluster_name.cache_clear()
     return Stubs(tmp_path / "bin", monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A Slurm of one node; afterwards nothing of it is left running."""
+    if not slurm.is_installed():
+        pytest.skip("Debian's packages slurm-wlm and munge are not installed")
+    with slurm.started() as cluster:
+        yield cluster
+    assert slurm.processes_of(cluster) == []

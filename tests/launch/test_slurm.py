@@ -25,16 +25,6 @@ GRID = ("--seeds", "0,1")
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[slurm.Cluster]:
-    """A Slurm of one node; afterwards nothing of it is left running."""
-    if not slurm.is_installed():
-        pytest.skip("Debian's packages slurm-wlm and munge are not installed")
-    with slurm.started() as cluster:
-        yield cluster
-    assert slurm.processes_of(cluster) == []
-
-
-@pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepared_home(tmp_path_factory.mktemp("slurm"))
 
@@ -49,7 +39,7 @@ class Scene:
         self.home, self.cluster = home, cluster
         limited = self.begin(*SLURM, "limited", "--time", "1min", "--sbatch", "signal=B:USR2@56", TOY_FAILS="fcn-basic")
         one = ("run", MODELS[0], *RUN[3:], "--launcher", "slurm", "--out", "preempted")
-        preempted = self.begin(*one, "--partition", "low", "--gres", "slot:1")
+        preempted = self.begin(*one, "--partition", "low", "--gres", "gpu:1")
         self.grid = self.begin(*SLURM, "grid", *GRID, "--jobs", "3", "--wait")
         self.local = begin(home, *RUN, *GRID, "--out", "local")
         self.limited, self.preempted = ended(limited)[1], ended(preempted)[1]
@@ -136,7 +126,7 @@ def test_a_grid_is_computed_by_an_array_as_by_one_process(scene: Scene) -> None:
 def test_a_preempted_job_goes_on_from_its_checkpoint(scene: Scene) -> None:
     out, cluster, (job,) = scene.home / "preempted", scene.cluster, scene.preempted["jobs"]
     until(lambda: held(out) == [job["job"]])
-    cluster.ask("sbatch", "--partition=high", "--gres=slot:1", "--output=/dev/null", "--wrap=true")
+    cluster.ask("sbatch", "--partition=high", "--gres=gpu:1", "--output=/dev/null", "--wrap=true")
     until(lambda: scene.again_and_done(job))
     log = scene.log(job)
     assert "DUE TO PREEMPTION" in log and "was told to end by SIGTERM." in log
