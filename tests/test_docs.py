@@ -41,7 +41,8 @@ def test_ci_starts_from_nothing_and_ends_with_the_tests() -> None:
     script = (CHECKOUT / ".ci" / "run").read_text()
     assert "set -euo pipefail" in script
     assert "${tests//.venv/" in script.strip().splitlines()[-1]
-    assert "SEGBENCH_REQUIRE_SHARED_DATA-1" in script
+    for need in ("SHARED_DATA", "CHROMIUM", "SLURM"):
+        assert f"${{SEGBENCH_REQUIRE_{need}-1}}" in script
     assert re.findall(r"-m '([^']+)'", script) == ["not gpu and not network"]
 
 

@@ -157,6 +157,8 @@ def _check_launcher(launcher: str, jobs: int | None, nproc: int | None, sync_bat
         raise UsageError("--launcher torchrun needs a number of processes.", "Example: --launcher torchrun --nproc 2")
     if launcher == "torchrun" and (jobs or 1) > 1:
         raise UsageError("--jobs goes with --launcher local.", "torchrun computes one run after the other: --nproc")
+    if launcher == "slurm" and sync_batch_norm and (nproc or 1) == 1:
+        raise UsageError("--sync-batch-norm needs several processes for each run.", "Example: --nproc 2")
     if launcher == "local" and (nproc is not None or sync_batch_norm):
         given = "--nproc" if nproc is not None else "--sync-batch-norm"
         raise UsageError(f"{given} goes with --launcher torchrun.", "Example: --launcher torchrun --nproc 2")

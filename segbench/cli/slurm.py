@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PlannedArray", "Submission", "follow", "planned_arrays", "submitted"]
 
-POLL_S = 1.0
+# Seconds between two questions to Slurm, whose controller answers everybody.
+POLL_S = 3.0
 
 
 @dataclass(frozen=True)

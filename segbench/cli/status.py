@@ -19,6 +19,8 @@ from segbench.launch.status import CellStatus, JobStatus, count_states, folder_s
 __all__ = ["show_status"]
 
 FINE = 60.0
+# Seconds between two questions to Slurm, whose controller answers everybody.
+SPARING_S = 5.0
 
 
 def show_status(
@@ -34,10 +36,20 @@ def show_status(
     console = Console(json=as_json, quiet=quiet)
     cells = _cells(folder)
     if not as_json and _running(cells):
-        console.follow(lambda: _table(folder_status(folder)), lambda: _running(folder_status(folder)))
+        _follow(console, folder, SPARING_S if any(cell.job for cell in cells) else 1.0)
         cells = _cells(folder)
     values = {"folder": str(folder), "counts": count_states(cells), "cells": [_values(cell) for cell in cells]}
     console.result(values, _table(cells))
+
+
+def _follow(console: Console, folder: Path, every_s: float) -> None:
+    cells: list[CellStatus] = []
+
+    def going() -> bool:
+        cells[:] = folder_status(folder)
+        return _running(cells)
+
+    console.follow(lambda: _table(cells), going, every_s)
 
 
 def _cells(folder: Path) -> list[CellStatus]:

@@ -1,4 +1,8 @@
-"""``--launcher slurm``: one array of jobs for the cells that ask for the same; the cluster decides when each runs."""
+"""``--launcher slurm``: one array of jobs for the cells that ask for the same; the cluster decides when each runs.
+
+submitit pickles what a job is to do, and reads it where the job runs. Nothing of a user's, a recipe's or a network's is
+in there: it is a :class:`segbench.launch.slurm_job.CellJob`, a command line and where things are.
+"""
 
 from __future__ import annotations
 

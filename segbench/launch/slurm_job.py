@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from segbench.launch.cell_files import Failure, has, write
@@ -69,13 +69,14 @@ class CellJob:
 
     def _worked(self) -> tuple[_Asked, int]:
         """Runs the command; it has a session of its own, so that a signal to all processes reaches it through us."""
-        process = subprocess.Popen(
-            self.command,
-            stdin=subprocess.PIPE,
-            env=thread_variables(available_processors()) | os.environ | {"PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
-        )
-        with _passed_on(process) as asked:
+        with _listening() as asked:
+            process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                env=thread_variables(available_processors()) | os.environ | {"PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+            asked.pass_on_to(process)
             return asked, process.wait()
 
     def _explain(self, code: int, job: str) -> None:
@@ -105,22 +106,33 @@ class CellJob:
 
 @dataclass
 class _Asked:
-    """Which signal asked the job to end, if any."""
+    """The first signal that asked the job to end, if any did, and the worker that is to be told."""
 
-    by: signal.Signals | None = field(default=None)
+    by: signal.Signals | None = None
+    worker: subprocess.Popen[bytes] | None = None
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Keeps the signal; a later one says nothing new."""
+        if self.by is None:
+            self.by = signal.Signals(number)
+            self._tell()
+
+    def pass_on_to(self, worker: subprocess.Popen[bytes]) -> None:
+        """From now on, and of what came before it was there."""
+        self.worker = worker
+        if self.by is not None:
+            self._tell()
+
+    def _tell(self) -> None:
+        """By closing its input, as a parent that ends does; the worker saves, then."""
+        if self.worker is not None and self.worker.stdin is not None:
+            self.worker.stdin.close()
 
 
 @contextmanager
-def _passed_on(process: subprocess.Popen[bytes]) -> Iterator[_Asked]:
-    """Tells the worker of the first signal by closing its input, as a parent that ends does; it saves, then."""
+def _listening() -> Iterator[_Asked]:
     asked = _Asked()
-
-    def told(number: int, frame: object) -> None:
-        if asked.by is None and process.stdin is not None:
-            asked.by = signal.Signals(number)
-            process.stdin.close()
-
-    kept = {number: signal.signal(number, told) for number in (signal.SIGTERM, LIMIT_SIGNAL)}
+    kept = {number: signal.signal(number, asked) for number in (signal.SIGTERM, LIMIT_SIGNAL)}
     try:
         yield asked
     finally:

@@ -59,6 +59,19 @@ def test_a_job_is_a_worker_of_one_cell(segbench: Segbench, slurm: tuple[str, ...
     assert [job.folder.parent for job in jobs] == [Path("runs/toy").absolute()] * 2
 
 
+def test_a_job_may_share_its_run_among_processes(segbench: Segbench, slurm: tuple[str, ...]) -> None:
+    from submitit.core.utils import DelayedSubmission
+
+    assert segbench(*slurm, "--nproc", "2", "--sync-batch-norm").code == 0
+    (path,) = Path("runs/slurm").glob("*/17_1_submitted.pkl")
+    job: Any = DelayedSubmission.load(path).function
+    together = ["--launcher", "torchrun", "--nproc", "2", "--sync-batch-norm", "--worker", "--", "fcn-basic"]
+    assert job.command[-len(together) :] == together
+    code, out, err = segbench(*slurm, "--sync-batch-norm")
+    assert (code, out) == (2, "")
+    assert err == "Error: --sync-batch-norm needs several processes for each run. Example: --nproc 2\n"
+
+
 def test_nobody_gets_a_second_job(segbench: Segbench, slurm: tuple[str, ...], stubs: Stubs) -> None:
     assert segbench(*slurm).code == 0
     stubs.says("squeue", "17_0|PENDING|Priority\n17_1|RUNNING|None\n")
