@@ -93,7 +93,8 @@ class Cluster:
         """Lets a job that was put back start without the time that it would wait; whether it does not wait any more."""
         waits = self.state(job) == "PENDING"
         if waits:
-            self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+            # It may have started by itself meanwhile, which scontrol takes for an error.
+            _whatever(self, "scontrol", "update", f"JobId={job}", "StartTime=now")
         return not waits
 
     def clear(self) -> None:
