@@ -106,7 +106,7 @@ class Training(Section):
     compile: bool = False
     """Train through ``torch.compile``."""
 
-    later = ("poly_power", "micro_batch", "checkpointing", "compile")
+    later = ("upsampling_lr_factor", "poly_power", "micro_batch", "checkpointing", "compile")
 
     @model_validator(mode="after")
     def _one_length(self) -> Training:
@@ -254,7 +254,7 @@ class Recipe(Section):
     # Decides nothing of the outcome and names what belongs to one site: it is in no id, record or weights file.
     slurm: SlurmOptions | None = Field(default=None, exclude=True)
 
-    later = ("options",)
+    later = ("options", "encoder")
 
     @property
     def label(self) -> str:

@@ -440,8 +440,8 @@ def test_a_key_that_came_later_is_written_only_where_it_is_set() -> None:
     """Weights files hold their recipe: that of a run that is repeated has the bytes it had."""
     assert set(plain().model_dump()["augment"]) == {"flip"}
     assert set(plain().model_dump()["loss"]) == {"class_weights", "normalisation"}
-    assert not {"poly_power", "checkpointing", "compile"} & set(plain().model_dump()["train"])
-    assert "options" not in plain().model_dump()
+    assert not {"upsampling_lr_factor", "poly_power", "checkpointing", "compile"} & set(plain().model_dump()["train"])
+    assert not {"options", "encoder"} & set(plain().model_dump())
     for change in DECISIVE:
         changed = override(plain(), [change])
         assert Recipe.model_validate_json(changed.model_dump_json()) == changed
