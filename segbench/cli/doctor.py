@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,17 +64,16 @@ def _compute() -> Iterator[_Finding]:
     yield _Finding("instruction sets", ", ".join(f"{flag} {'yes' if flag in features else 'no'}" for flag in CPU_FLAGS))
     yield _Finding("device", "cpu (torch sees no CUDA device)" if chosen.device.type == "cpu" else found.device)
     yield _Finding("threads", f"{found.threads} of {os.cpu_count()} processors")
-    yield _Finding("precision", f"{chosen.precision}: {_why(chosen.device.type, chosen.precision)}")
+    yield _Finding("precision", f"{chosen.precision}: {_why(chosen.device.type, chosen.precision, features)}")
     yield _Finding("convolution", f"{chosen.convolution}: {_why_route(chosen.convolution)}")
 
 
-def _why(device: str, precision: str) -> str:
-    unit = "this GPU" if device == "cuda" else "AMX"
-    return (
-        f"{unit} multiplies matrices in it"
-        if precision == "bf16"
-        else "no matrix instructions for bf16, which would be slower"
-    )
+def _why(device: str, precision: str, features: Sequence[str]) -> str:
+    if precision != "bf16":
+        return "no instructions with which bf16 would be faster"
+    if device == "cuda" or "amx_bf16" in features:
+        return f"{'this GPU' if device == 'cuda' else 'AMX'} multiplies matrices in it"
+    return "this CPU's AVX-512 BF16 takes half the time for convolutions"
 
 
 def _why_route(convolution: str) -> str:

@@ -72,3 +72,20 @@ def test_runs_that_would_be_cut_are_marked(
     found = checks(segbench("doctor", "--json").out)
     ((value, good),) = [(str(one["value"]), one["good"]) for name, one in found.items() if name.startswith("run")]
     assert value.startswith(line) and not good
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "features", "expected"),
+    [
+        ("cuda", "bf16", [], "this GPU multiplies"),
+        ("cpu", "bf16", ["amx_bf16", "avx512_bf16"], "AMX multiplies"),
+        ("cpu", "bf16", ["avx512_bf16"], "AVX-512 BF16 takes half the time"),
+        ("cpu", "fp32", ["avx512_bf16"], "no instructions"),
+    ],
+)
+def test_the_reason_for_a_precision_names_what_is_there(
+    device: str, precision: str, features: list[str], expected: str
+) -> None:
+    from segbench.cli.doctor import _why
+
+    assert expected in _why(device, precision, features)
