@@ -82,6 +82,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.fixture(autouse=True)
+def _environment_stays() -> Generator[None, None, None]:
+    """Takes back what a command in this process told the numerical libraries, which read it when they start."""
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before) - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the real data, `$SEGBENCH_TEST_DATA` or `../shared/data`; the test skips where it is missing."""

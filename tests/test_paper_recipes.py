@@ -75,7 +75,8 @@ def test_every_network_on_vgg_has_its_recipe_on_voc2012(variant: str) -> None:
 
 def test_what_has_a_default_on_camvid_has_a_modern_recipe() -> None:
     named = {path.stem for path in list_recipes() if path.parent == Path(list_recipes()[0]).parent}
-    models = {name.partition(".")[0] for name in named if name.endswith(".default")}
+    # `any` and `hf` are for networks from outside, whose needs nobody here knows.
+    models = {name.partition(".")[0] for name in named if name.endswith(".default")} - {"any", "hf"}
     assert len(models) >= 20
     for model in models:
         recipe = find_recipe(model, "camvid", "modern")

@@ -85,7 +85,7 @@ def test_the_traceback_shows_where_it_is_asked_for(
         ),
         (
             ["run", "fcn-basic", "--dataset", "camvid", "--recipe", "papr"],
-            "No recipe 'papr' for fcn-basic on camvid. There is default, paper.",
+            "No recipe 'papr' for fcn-basic on camvid. There is default, modern, paper.",
         ),
         (
             ["run", "fcn-basic", "--dataset", "camvid", "--set", "train.lr"],

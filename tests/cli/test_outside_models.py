@@ -27,6 +27,7 @@ iterations = 2
 batch_size = 2
 lr = 0.01
 validate_every = 1
+select = "last"
 precision = "fp32"
 """
 NETWORKS = """

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from segbench.launch.identity import start_time
+from segbench.launch.threads import thread_variables
 from tests.cli.conftest import RECIPE
 
 CHECKOUT = Path(__file__).parents[2]
@@ -52,7 +53,7 @@ def undisturbed(home: Path) -> dict[str, str]:
 
 def begin(home: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """Starts a command in the folder of the home."""
-    environment = {"SEGBENCH_HOME": str(home / "home"), "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
+    environment = {"SEGBENCH_HOME": str(home / "home"), "PYTHONPATH": str(CHECKOUT), **thread_variables(1)}
     return subprocess.Popen(
         [sys.executable, "-m", "tests.launch.grid_command", *arguments],
         cwd=home,
