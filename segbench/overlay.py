@@ -13,7 +13,19 @@ from PIL import Image, ImageDraw, ImageFont
 from segbench.atomic import new_file
 from segbench.specs import IGNORE_INDEX, Colour
 
-__all__ = ["Panel", "colourise", "comparison_sheet", "disagreement_map", "error_map", "overlay", "save_picture"]
+__all__ = [
+    "GREY",
+    "INK",
+    "PAPER",
+    "Panel",
+    "colourise",
+    "comparison_sheet",
+    "disagreement_map",
+    "error_map",
+    "overlay",
+    "save_picture",
+    "sheet_width",
+]
 
 Pixels = NDArray[np.uint8]
 LabelMap = NDArray[np.uint8]
@@ -78,18 +90,22 @@ def comparison_sheet(
     legend: Sequence[tuple[str, Colour]],
     width: int = 1280,
 ) -> Image.Image:
-    """A picture with one row a panel, headed columns and a legend of class colours; ``width`` is in pixels."""
+    """A picture with one row a panel, headed columns and a legend of class colours; ``width`` is in pixels.
+
+    A heading may have several lines.
+    """
     cell = (width - 2 * MARGIN - GAP * (len(columns) - 1)) // len(columns)
     heights = [round(cell * panel.pictures[0].shape[0] / panel.pictures[0].shape[1]) for panel in panels]
     legend_rows = _legend_rows(legend, width)
-    height = 2 * MARGIN + 36 + LINE + sum(heights) + len(panels) * (LINE + GAP) + LINE * (len(legend_rows) + 1)
+    heading = LINE * max(name.count("\n") + 1 for name in columns)
+    height = 2 * MARGIN + 36 + heading + sum(heights) + len(panels) * (LINE + GAP) + LINE * (len(legend_rows) + 1)
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, MARGIN), title, INK, _font(20))
     top = MARGIN + 36
     for number, name in enumerate(columns):
         draw.text((MARGIN + number * (cell + GAP), top), name, GREY, _font(14))
-    top += LINE
+    top += heading
     for panel, rows in zip(panels, heights, strict=True):
         for number, picture in enumerate(panel.pictures):
             sheet.paste(_scaled(picture, (cell, rows)), (MARGIN + number * (cell + GAP), top))
@@ -97,6 +113,11 @@ def comparison_sheet(
         top += rows + LINE + GAP
     _draw_legend(draw, legend_rows, top + GAP)
     return sheet
+
+
+def sheet_width(columns: int, picture_width: int) -> int:
+    """How wide a sheet has to be for pictures of that width to keep it."""
+    return 2 * MARGIN + columns * picture_width + (columns - 1) * GAP
 
 
 def _scaled(picture: Pixels, size: tuple[int, int]) -> Image.Image:

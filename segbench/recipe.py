@@ -41,10 +41,12 @@ __all__ = [
     "list_suites",
     "load_recipe",
     "override",
+    "parse_assignment",
     "recipes_folder",
     "require_variant",
     "toml_value",
     "with_slurm_options",
+    "write_assignment",
 ]
 
 # What recipes are filed under that are of no network in particular.
@@ -390,13 +392,34 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         RecipeError: An assignment without ``=``, an unknown key or a value that is not allowed.
     """
     values, assigned = _file_values(recipe), list(assignments)
-    for assignment in assigned:
-        key, separator, text = assignment.partition("=")
-        if not separator or not key.strip():
-            raise RecipeError(f"--set '{assignment}' is not key=value.", "Example: --set train.lr=0.01")
-        _assign(values, key.strip().split("."), toml_value(text.strip()))
+    for key, value in map(parse_assignment, assigned):
+        _assign(values, key.split("."), value)
     changed = _validated(values, "with --set")
     return recipe if changed == recipe else _marked(recipe, changed, assigned)
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Key and value of ``train.lr=0.01``; what is no TOML value is a string.
+
+    Raises:
+        RecipeError: It is not ``key=value``.
+    """
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise RecipeError(f"--set '{text}' is not key=value.", "Example: --set train.lr=0.01")
+    return key.strip(), toml_value(value.strip())
+
+
+def write_assignment(key: str, value: Any) -> str:
+    """The text that :func:`parse_assignment` reads back, on one line; strings bare where that is clear."""
+    bare = isinstance(value, str) and value == value.strip() and toml_value(value) == value
+    return f"{key}={value if bare else _toml_text(value)}"
+
+
+def _toml_text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_text, value))}]"
+    return tomli_w.dumps({"v": value}).partition("=")[2].strip()
 
 
 def with_slurm_options(recipe: Recipe, given: Mapping[str, str], sbatch: Mapping[str, str | bool]) -> Recipe:

@@ -40,14 +40,17 @@ __all__ = [
     "Selection",
     "Timing",
     "Trial",
+    "Trials",
     "WeightsHeader",
     "cell_id",
     "load_profile",
     "load_record",
+    "load_trials",
     "profile_id",
     "run_id",
     "save_profile",
     "save_record",
+    "save_trials",
 ]
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -221,10 +224,50 @@ class Curve(Strict):
 
 
 class Trial(Strict):
-    """One setting that was tried while tuning, with its validation score."""
+    """One setting that was tried while tuning, with its scores on the validation split.
+
+    Attributes:
+        settings: What was changed in the recipe, by key; nothing for the recipe as it is.
+        validation: At the selected iteration; empty where the training diverged.
+        recipe: The recipe that was changed, as ``model.variant``.
+        cell_id: Of the cell that was trained.
+    """
 
     settings: dict[str, JsonValue]
     validation: dict[str, float]
+    recipe: str | None = None
+    cell_id: str | None = None
+    diverged: bool = False
+
+
+class Trials(Strict):
+    """All that was tried for one model on one dataset; later trials are added, none is taken away.
+
+    Attributes:
+        dataset_fingerprint: Of the data that all were trained on.
+        trials: In the order they were made.
+    """
+
+    schema_version: Literal[1] = 1
+    model: str
+    dataset: str
+    dataset_variant: str
+    dataset_fingerprint: str
+    trials: list[Trial] = []
+
+    @property
+    def best(self) -> Trial | None:
+        """The one with the highest mean IoU on the validation split; ``None`` where no trial has one."""
+        scored = [trial for trial in self.trials if "mean_iou" in trial.validation]
+        return max(scored, key=lambda trial: trial.validation["mean_iou"], default=None)
+
+    def of(self, cell_id: str) -> Trial | None:
+        """What is known of a cell."""
+        return next((trial for trial in self.trials if trial.cell_id == cell_id), None)
+
+    def with_trial(self, trial: Trial) -> Trials:
+        """These and one more."""
+        return self.model_copy(update={"trials": [*self.trials, trial]})
 
 
 class Origin(Strict):
@@ -518,7 +561,21 @@ def load_profile(path: Path) -> ProfileRecord:
     return record
 
 
-AnyRecord = TypeVar("AnyRecord", RunRecord, ProfileRecord)
+def save_trials(path: Path, trials: Trials) -> None:
+    """Writes a file of trials."""
+    write_text(path, trials.model_dump_json(indent=2) + "\n")
+
+
+def load_trials(path: Path) -> Trials:
+    """Reads a file of trials.
+
+    Raises:
+        RecordError: The file is missing, damaged or of another schema.
+    """
+    return _load(path, Trials)
+
+
+AnyRecord = TypeVar("AnyRecord", RunRecord, ProfileRecord, Trials)
 
 
 def _load(path: Path, kind: type[AnyRecord]) -> AnyRecord:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tomli_w
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from segbench.errors import RecipeError, UnknownNameError
-from segbench.recipe import PaperNumbers, Recipe, Section, find_recipe, list_suites, override
+from segbench.recipe import PaperNumbers, Recipe, Section, find_recipe, list_suites, override, write_assignment
 from segbench.registry import closest
 
 __all__ = ["Printed", "Scale", "Suite", "SuiteCell", "SuiteRow", "find_suite", "load_suite"]
@@ -57,6 +57,7 @@ class Scale(Section):
         settings: What is changed in it, as ``--set`` would.
         reason: Why the paper's numbers cannot be compared with the runs; empty where they can.
         verdicts: Whether a difference to the paper is judged.
+        more_seeds: Further seeds beside 0 by model, which tell the spread over seeds.
     """
 
     dataset: str
@@ -64,6 +65,7 @@ class Scale(Section):
     settings: Settings = Field(default_factory=dict)
     reason: str = ""
     verdicts: bool = False
+    more_seeds: dict[str, list[Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _judged_when_comparable(self) -> Scale:
@@ -81,6 +83,7 @@ class Suite(Section):
         training: How the paper trained.
         settings: What every run changes in its recipe.
         balancings: Settings by the name of the column group.
+        notes: Findings, and what the paper leaves open or contradicts, a sentence with its source each.
     """
 
     version: Literal[1] = 1
@@ -93,12 +96,22 @@ class Suite(Section):
     balancings: dict[str, Settings]
     scales: dict[str, Scale]
     rows: list[SuiteRow]
+    notes: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _complete(self) -> Suite:
         for row in self.rows:
             if row.printed.keys() != self.balancings.keys():
                 raise ValueError(f"row {row.model} has {', '.join(row.printed)}, not {', '.join(self.balancings)}")
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_of_rows(self) -> Suite:
+        models = [row.model for row in self.rows]
+        for name, scale in self.scales.items():
+            for model in scale.more_seeds:
+                if model not in models:
+                    raise ValueError(f"scale {name} has seeds of '{model}', which has no row")
         return self
 
     def scale(self, name: str) -> Scale:
@@ -125,9 +138,21 @@ class Suite(Section):
             for row in self.rows
         ]
 
+    def runs(self, scale: str) -> list[tuple[SuiteCell, int]]:
+        """The cells of a scale with their seeds, in the order they are run: seed 0 of all, then further seeds of some.
+
+        Raises:
+            UnknownNameError: The scale does not exist.
+            RecipeError: A run has no recipe to start from.
+        """
+        cells, more = self.cells(scale), self.scale(scale).more_seeds
+        return [*((cell, 0) for cell in cells), *((cell, seed) for cell in cells for seed in more.get(cell.model, ()))]
+
     def _recipe(self, row: SuiteRow, balancing: str, name: str, scale: Scale) -> Recipe:
         settings = {**self.settings, **scale.settings, **self.balancings[balancing], "variant": name}
-        recipe = override(find_recipe(row.model, scale.dataset, scale.recipe), _assignments(settings))
+        recipe = override(
+            find_recipe(row.model, scale.dataset, scale.recipe), starmap(write_assignment, settings.items())
+        )
         return recipe.model_copy(update={"paper": self._paper(row.printed[balancing], balancing, scale)})
 
     def _paper(self, printed: Printed, balancing: str, scale: Scale) -> PaperNumbers:
@@ -155,11 +180,6 @@ class SuiteCell:
     scale: str
     recipe: Recipe
     printed: Printed
-
-
-def _assignments(settings: Settings) -> Iterator[str]:
-    for key, value in settings.items():
-        yield f"{key}={tomli_w.dumps({'v': value}).partition('=')[2].strip()}"
 
 
 def find_suite(name: str) -> Suite:

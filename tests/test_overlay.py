@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segbench.overlay import Panel, colourise, comparison_sheet, disagreement_map, error_map, overlay, save_picture
+from segbench.overlay import (
+    Panel,
+    colourise,
+    comparison_sheet,
+    disagreement_map,
+    error_map,
+    overlay,
+    save_picture,
+    sheet_width,
+)
 
 PALETTE = [(10, 20, 30), (200, 100, 50)]
 
@@ -76,3 +85,14 @@ def test_a_saved_picture_is_the_picture(tmp_path: Path) -> None:
     with Image.open(path) as image:
         assert (np.asarray(image) == pixels).all()
     assert [item.name for item in path.parent.iterdir()] == ["picture.png"]
+
+
+def test_a_heading_of_two_lines_moves_the_pictures_down() -> None:
+    picture = np.full((4, 30, 3), 7, np.uint8)
+    sheets = [
+        np.asarray(comparison_sheet("title", ["one", name], [Panel("", [picture] * 2)], [], sheet_width(2, 30)))
+        for name in ("two", "two\nlines")
+    ]
+    tops = [int(np.flatnonzero((sheet == 7).all(axis=(2,)).any(axis=1))[0]) for sheet in sheets]
+    assert (tops[1] - tops[0], sheets[1].shape[0] - sheets[0].shape[0]) == (20, 20)
+    assert all((sheet == 7).all(axis=2).sum() == 2 * picture.size // 3 for sheet in sheets)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import segbench.data  # registers the datasets
 import segbench.models  # noqa: F401 (registers the networks)
@@ -19,9 +21,11 @@ from segbench.recipe import (
     list_recipes,
     load_recipe,
     override,
+    parse_assignment,
     recipes_folder,
     require_variant,
     with_slurm_options,
+    write_assignment,
 )
 from segbench.record import cell_id
 from segbench.registry import DATASETS, MODELS
@@ -445,3 +449,25 @@ def test_a_key_that_came_later_is_written_only_where_it_is_set() -> None:
     for change in DECISIVE:
         changed = override(plain(), [change])
         assert Recipe.model_validate_json(changed.model_dump_json()) == changed
+
+
+@given(
+    st.recursive(
+        st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda values: st.lists(values, max_size=3),
+        max_leaves=4,
+    )
+)
+def test_an_assignment_is_read_back_as_it_was_written(value: Any) -> None:
+    text = write_assignment("train.lr", value)
+    assert parse_assignment(text) == ("train.lr", value)
+
+
+def test_assignments_are_as_a_person_writes_them() -> None:
+    settings = {"train.lr": 1e-3, "augment.flip": False, "train.schedule": "cosine", "input_size": [180, 240]}
+    assert [write_assignment(*setting) for setting in settings.items()] == [
+        "train.lr=0.001",
+        "augment.flip=false",
+        "train.schedule=cosine",
+        "input_size=[180, 240]",
+    ]

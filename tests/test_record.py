@@ -23,11 +23,14 @@ from segbench.record import (
     RunRecord,
     Scores,
     Trial,
+    Trials,
     WeightsHeader,
     cell_id,
     load_record,
+    load_trials,
     run_id,
     save_record,
+    save_trials,
 )
 
 RECIPE = Recipe.model_validate(
@@ -343,3 +346,24 @@ def test_a_runs_id_follows_from_cell_weights_and_protocol() -> None:
     assert len(set(ids)) == len(ids)
     assert all(len(found) == 12 and int(found, 16) >= 0 for found in ids)
     assert run_id("c", "w", Protocol()) == run_id("c", "w", Protocol(name="segbench", ignore_index=255))
+
+
+def test_the_best_trial_is_that_of_the_highest_validation_mean_iou(tmp_path: Path) -> None:
+    trials = Trials(model="segnet-basic", dataset="toy", dataset_variant="small", dataset_fingerprint="ab" * 32)
+    assert trials.best is None
+    for number, scores in enumerate(({}, {"mean_iou": 0.2}, {"mean_iou": 0.3}, {"mean_iou": 0.3})):
+        trial = Trial(settings={"train.lr": number}, validation=scores, cell_id=f"{number:012x}", diverged=not scores)
+        trials = trials.with_trial(trial)
+    assert trials.best is not None and trials.best.settings == {"train.lr": 2}
+    assert trials.of(f"{1:012x}") == trials.trials[1]
+    assert trials.of(f"{9:012x}") is None
+    save_trials(tmp_path / "trials.json", trials)
+    assert load_trials(tmp_path / "trials.json") == trials
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema_version": 1}'])
+def test_a_damaged_file_of_trials_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "trials.json"
+    path.write_text(text)
+    with pytest.raises(RecordError, match=r"trials\.json"):
+        load_trials(path)

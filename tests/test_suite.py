@@ -85,6 +85,20 @@ def test_a_balancing_changes_the_loss_alone() -> None:
     assert natural.model_copy(update={"loss": balanced.loss, "paper": balanced.paper}) == balanced
 
 
+def test_full_scale_runs_every_cell_once_before_the_seeds_that_tell_the_spread() -> None:
+    suite = find_suite("segnet-table1")
+    runs = suite.runs("full")
+    assert [seed for _, seed in runs[:16]] == [0] * 16
+    assert [cell for cell, _ in runs[:16]] == suite.cells("full")
+    assert [(cell.model, cell.balancing, seed) for cell, seed in runs[16:]] == [
+        (model, balancing, seed)
+        for balancing in ("median-frequency", "natural")
+        for model in ("segnet-basic", "fcn-basic")
+        for seed in (1, 2)
+    ]
+    assert [seed for _, seed in suite.runs("half")] == [0] * 16
+
+
 def test_names_that_do_not_exist(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown suite 'segnet-table2'\. Did you mean segnet-table1\?"):
         find_suite("segnet-table2")
@@ -97,6 +111,9 @@ def test_names_that_do_not_exist(tmp_path: Path) -> None:
     [
         ("natural = {", "balanced = {", "row fcn-basic has balanced, not natural"),
         ('reason = "another dataset"', 'reason = ""', "a scale has verdicts, or a reason why it has none"),
+        ("reason =", 'more_seeds = { "fcn" = [1] }\nreason =', "scale smoke has seeds of 'fcn', which has no row"),
+        ("reason =", 'more_seeds = { "fcn-basic" = [0] }\nreason =', "scales.smoke.more_seeds.fcn-basic.0"),
+        ("size =", 'notes = [""]\nsize =', "notes.0"),
         ("0.4, 0.3", "40, 0.3", "rows.0.printed.natural.test.0"),
         ('title = "Toy"', 'titel = "Toy"', "title"),
         ("version = 1", "version = ", "is not valid TOML"),

@@ -33,6 +33,7 @@ from segbench.cli import (
     score,
     show,
     status,
+    tune,
     verify,
 )
 
@@ -72,6 +73,10 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "show": (show.show_dataset, "segbench show camvid --split test --count 12"),
     "verify": (verify.verify_dataset, "segbench verify camvid"),
     "run": (run.run_models, "segbench run segnet-basic fcn-basic --dataset camvid --seeds 0,1,2"),
+    "tune": (
+        tune.tune_recipe,
+        "segbench tune fcn-basic --dataset synthetic-roads --trial train.lr=0.003 --trial 'augment.flip=false'",
+    ),
     "status": (status.show_status, "segbench status"),
     "reproduce": (reproduce.reproduce_suite, "segbench reproduce segnet-table1 --scale half --budget 2h"),
     "evaluate": (evaluate.evaluate_weights, "segbench evaluate runs/camvid/RUN --dataset camvid"),

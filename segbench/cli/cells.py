@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from segbench.launch.cell_files import Done
     from segbench.launch.grid import Ending
     from segbench.progress import Progress
+    from segbench.recipe import Recipe
+    from segbench.record import Trial, Trials
 
-__all__ = ["Computing", "cell_state", "parse_seeds", "result_of"]
+__all__ = ["Computing", "check_trials", "parse_seeds", "resolve_recipe", "result_of"]
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -34,14 +36,50 @@ def parse_seeds(text: str) -> list[int]:
     return list(dict.fromkeys(map(int, parts)))
 
 
-def cell_state(cell: Cell, out: Path) -> str:
-    """``done`` (it has a record), ``partly`` (it can be continued) or ``new``."""
-    from segbench.engine.checkpoint import STATE_FILE
-    from segbench.leaderboard.store import find_record
+def resolve_recipe(model: str, dataset: str, recipe: str | None, changes: Sequence[str]) -> Recipe:
+    """The recipe of a model with the changes made; every name is checked.
 
-    if find_record(out / "leaderboards", cell.cell_id) is not None:
-        return "done"
-    return "partly" if (cell.folder / STATE_FILE).exists() else "new"
+    Args:
+        recipe: A variant, or a TOML file; ``None`` means ``default``.
+        changes: Such as ``train.lr=0.01``.
+
+    Raises:
+        UsageError: Something does not exist, or the recipe is another model's.
+    """
+    import segbench.data  # noqa: F401  registers the datasets
+    from segbench.models import find_model
+    from segbench.recipe import find_recipe, override, require_variant
+    from segbench.registry import DATASETS
+
+    names = model, DATASETS[dataset].name
+    found = find_recipe(*names, recipe, find_model(model).require_trainable().kind)
+    if (found.model, found.dataset) != names:
+        raise UsageError(
+            f"Recipe {recipe} is for {found.model} on {found.dataset}, not for {model} on {dataset}.",
+            f"Run: segbench run {found.model} --dataset {found.dataset} --recipe {recipe}",
+        )
+    changed = override(found, changes)
+    if (changed.model, changed.dataset) != names:
+        raise UsageError("--set changes neither the model nor the dataset.", "Name them as MODEL and --dataset.")
+    require_variant(changed, DATASETS[dataset].variants)
+    return changed
+
+
+def check_trials(path: Path, trials: Trials, cell: Cell) -> None:
+    """Refuses the trials of another model or of other data.
+
+    Raises:
+        UsageError: They are not of the cell's model on the cell's data.
+    """
+    manifest = cell.prepared.manifest
+    wanted = f"{cell.recipe.model} on {manifest.dataset} {manifest.variant}"
+    found = f"{trials.model} on {trials.dataset} {trials.dataset_variant}"
+    if found != wanted:
+        raise UsageError(f"{path} holds trials of {found}, not of {wanted}.", "Name another file.")
+    if trials.dataset_fingerprint != manifest.fingerprint:
+        raise UsageError(
+            f"{path} holds trials of {found} with other content than is prepared here.", "Name a new file."
+        )
 
 
 @dataclass
@@ -52,6 +90,7 @@ class Computing:
         out: Folder that holds ``runs`` and ``leaderboards``.
         name: What people call a cell.
         compute: Computes a cell, where that is not done in this process.
+        trials: What was tried before, for the records.
         results: What was computed here, by cell id.
     """
 
@@ -61,6 +100,7 @@ class Computing:
     name: Callable[[Cell], str]
     tensorboard: bool = False
     compute: Callable[[Cell, Progress], tuple[Done, bool]] | None = None
+    trials: Sequence[Trial] = ()
     results: dict[str, Result] = field(default_factory=dict)
 
     def run(
@@ -101,7 +141,14 @@ class Computing:
         from segbench.engine import pipeline
         from segbench.launch.cell_files import Done
 
-        result = pipeline.run_cell(cell, self.out, device=self.device, tensorboard=self.tensorboard, progress=progress)
+        result = pipeline.run_cell(
+            cell,
+            self.out,
+            device=self.device,
+            tensorboard=self.tensorboard,
+            trials=self.trials,
+            progress=progress,
+        )
         self.results[cell.cell_id] = result
         pictures = [str(path.relative_to(self.out)) for path in result.pictures]
         return Done(result.record.run_id, str(result.path.relative_to(self.out)), pictures)

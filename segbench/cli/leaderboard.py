@@ -144,10 +144,11 @@ def _write_html(console: Console, root: Path, dataset: str | None, file: Path | 
 
 def _draw(console: Console, root: Path, chosen: Selection, protocol: str | None, form: str | None) -> None:
     from segbench.cli.run_table import board_table
+    from segbench.launch.truths import find_truth
     from segbench.leaderboard.rendering import to_csv, to_markdown, write_boards
     from segbench.leaderboard.table import left_out
 
-    drawn = write_boards(root)
+    drawn = write_boards(root, find_truth)
     records = [record for record in drawn.records if chosen.dataset in (None, record.dataset)]
     boards = chosen.of(drawn.boards if protocol is None else _boards_under(protocol, records, root))
     values = {"boards": [_board_values(board) for board in boards], "files": [str(path) for path in drawn.files]}

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segbench.errors import NotPreparedError, UnknownNameError, UsageError
+from segbench.errors import UsageError
 from segbench.leaderboard.page import Evidence
-from segbench.leaderboard.truths import Pixels, Truth
+from segbench.leaderboard.truths import Truth
 from segbench.progress import Progress
 from segbench.record import RunRecord
-from segbench.registry import DATASETS
 
 if TYPE_CHECKING:
-    from segbench.data.raw_cache import RawSplit
     from segbench.leaderboard.table import Board, Row
 
 __all__ = ["write_pages"]
@@ -100,48 +98,12 @@ class _Gathering:
         return self._truths[key]
 
     def _opened(self, record: RunRecord) -> Truth | None:
-        split = _split(record, self.progress)
+        from segbench.launch.truths import scored_split, truth_of
+
+        split = scored_split(record, self.progress)
         if not isinstance(split, str):
-            return _truth(split, self.photographs, free=DATASETS[record.dataset].redistributable)
+            return truth_of(split, photographs=self.photographs)
         if self.photographs:
             raise UsageError(f"--photographs: {split}")
         self.missing.append(f"Pictures are without truth, and boundary F1 without its curve by tolerance: {split}")
         return None
-
-
-def _split(record: RunRecord, progress: Progress) -> RawSplit | str:
-    """The split the run was scored on, where it is prepared with the same content; else why it is not."""
-    import segbench.data  # noqa: F401  registers the datasets
-    from segbench.data.preparation import find_prepared
-    from segbench.data.raw_cache import open_split
-
-    try:
-        prepared = find_prepared(record.dataset, record.dataset_variant)
-    except (NotPreparedError, UnknownNameError) as error:
-        return str(error)
-    if prepared.manifest.fingerprint != record.dataset_fingerprint:
-        return f"{record.dataset} {record.dataset_variant} is prepared with other content than run {record.run_id} saw."
-    split = open_split(prepared, record.split, progress)
-    return split if split.labelled else f"the {record.split} split of {record.dataset} has no labels here."
-
-
-def _truth(split: RawSplit, photographs: bool, free: bool) -> Truth:
-    """Images that everybody may pass on are shown unasked."""
-    found = _Places(split)
-    return Truth(found.label, found.image if photographs or free else None, free)
-
-
-class _Places:
-    """Maps and photographs by name; a worker process opens the files itself."""
-
-    def __init__(self, split: RawSplit) -> None:
-        self.split = split
-        self.places = {name: place for place, name in enumerate(split.ids)}
-
-    def label(self, name: str) -> Pixels:
-        """Class ids, uint8 [H,W]."""
-        return self.split.label(self.places[name])
-
-    def image(self, name: str) -> Pixels:
-        """RGB, uint8 [H,W,3]."""
-        return self.split.image(self.places[name])

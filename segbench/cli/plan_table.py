@@ -85,7 +85,7 @@ def plan_table(plan: Sequence[Planned]) -> Table:
     columns += [Column("memory", right=True)] if measured else []
     rows = [[*_cells(one), *([_memory(one)] if measured else [])] for one in plan]
     title = f"{len(plan)} run{'s' if len(plan) > 1 else ''}"
-    total = f"Training that is left, by a few steps timed here: {duration(_total_seconds(plan))}."
+    total = f"Training and scoring that is left, by a few steps timed here: {duration(_total_seconds(plan))}."
     profiled = ["Memory of a training step, by the newest profile of the network."] if measured else []
     reasons = [f"{run_name(one.cell)} failed: {one.failure.error}" for one in plan if one.failure is not None]
     return Table(columns, rows, title, [total, *profiled, *reasons, *(f"Folder: {one.cell.folder}" for one in plan)])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segbench.cli.cells import Computing, cell_state, parse_seeds
+from segbench.cli.cells import Computing, parse_seeds
 from segbench.cli.options import Device, Json, Out, Quiet, RetryFailed
 from segbench.cli.outcome import FAILED
 from segbench.console import Cell as Text
@@ -20,25 +20,29 @@ from segbench.errors import UsageError
 
 if TYPE_CHECKING:
     from segbench.engine.pipeline import Cell
+    from segbench.launch.plan import Planned
     from segbench.progress import Progress
     from segbench.suite import Suite, SuiteCell
 
 __all__ = ["reproduce_suite"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Planned:
-    """A run of the suite, and what is known of it before it starts.
+    """A run of the suite, and what is known of it before it starts."""
 
-    Attributes:
-        state: ``done``, ``partly`` or ``new``.
-        seconds: Training that is left, measured on this machine; ``None`` where it was not asked for.
-    """
-
-    cell: Cell
     suite_cell: SuiteCell
-    state: str
-    seconds: float | None = None
+    plan: Planned
+
+    @property
+    def cell(self) -> Cell:
+        """What is trained."""
+        return self.plan.cell
+
+    @property
+    def left(self) -> bool:
+        """Whether there is no record of it, made in this folder or elsewhere."""
+        return self.plan.record is None
 
 
 def reproduce_suite(
@@ -50,7 +54,9 @@ def reproduce_suite(
     only: Annotated[
         list[str] | None, typer.Option(metavar="MODEL[/BALANCING]", help="These runs alone; may be repeated.")
     ] = None,
-    seeds: Annotated[str, typer.Option(metavar="0,1,2", help="Seeds, a run for each.")] = "0",
+    seeds: Annotated[
+        str | None, typer.Option(metavar="0,1,2", help="Seeds, a run for each; those of the suite if left out.")
+    ] = None,
     device: Device = "auto",
     out: Out = Path(),
     retry_failed: RetryFailed = False,
@@ -61,15 +67,16 @@ def reproduce_suite(
     """Run what a table of a paper needs and has no record yet, and set ours beside the paper's."""
     console = Console(json=as_json, quiet=quiet)
     progress = console.progress()
-    seconds = None if budget is None else _parse_budget(budget)
-    suite, chosen = _chosen(name, scale, only or [])
-    plan = _plan(chosen, seeds, device, out, progress)
-    if dry_run or seconds is not None:
-        _estimate(plan, device, progress)
+    # Timing the runs is part of the time that is given.
+    deadline = None if budget is None else time.monotonic() + _parse_budget(budget)
+    suite, chosen = _chosen(name, scale, only or [], None if seeds is None else parse_seeds(seeds))
+    plan = _plan(chosen, device, out, progress)
+    if dry_run or deadline is not None:
+        plan = _estimated(plan, device, progress)
     if dry_run:
         console.result({"cells": [_values(one) for one in plan]}, _plan_table(plan))
         return
-    failures, skipped = _run(plan, seconds, device, out, retry_failed, progress)
+    failures, skipped = _run(plan, deadline, device, out, retry_failed, progress)
     _report(console, suite, scale, out, skipped)
     if failures:
         raise typer.Exit(FAILED)
@@ -83,8 +90,10 @@ def _parse_budget(text: str) -> float:
         raise UsageError(f"--budget '{text}' is no time.", hint) from error
 
 
-def _chosen(name: str, scale: str, only: Sequence[str]) -> tuple[Suite, list[SuiteCell]]:
-    """The runs that are wanted; every name is checked."""
+def _chosen(
+    name: str, scale: str, only: Sequence[str], seeds: Sequence[int] | None
+) -> tuple[Suite, list[tuple[SuiteCell, int]]]:
+    """The runs that are wanted, with their seeds; every name is checked."""
     import segbench.data  # noqa: F401  registers the datasets
     from segbench.errors import UnknownNameError
     from segbench.registry import closest
@@ -96,53 +105,46 @@ def _chosen(name: str, scale: str, only: Sequence[str]) -> tuple[Suite, list[Sui
     for wanted in only:
         if wanted not in known:
             raise UnknownNameError(f"--only '{wanted}' is no run of {name}. {closest(wanted, known)}")
-    kept = [cell for cell in cells if not only or {cell.model, f"{cell.model}/{cell.balancing}"} & set(only)]
+    runs = suite.runs(scale) if seeds is None else [(cell, seed) for seed in seeds for cell in cells]
+    kept = [
+        (cell, seed) for cell, seed in runs if not only or {cell.model, f"{cell.model}/{cell.balancing}"} & set(only)
+    ]
     return suite, kept
 
 
-def _plan(cells: Sequence[SuiteCell], seeds: str, device: str, out: Path, progress: Progress) -> list[_Planned]:
+def _plan(runs: Sequence[tuple[SuiteCell, int]], device: str, out: Path, progress: Progress) -> list[_Planned]:
     from segbench.data.preparation import ensure_prepared
 
-    numbers = parse_seeds(seeds)
-    for recipe in (cell.recipe for cell in cells):
+    for recipe in (cell.recipe for cell, _ in runs):
         ensure_prepared(recipe.dataset, recipe.dataset_variant, progress=progress)
     from segbench.engine.environment import choose_compute
     from segbench.engine.pipeline import find_cell
     from segbench.engine.start import find_starts
+    from segbench.launch.plan import plan_cells
 
     choose_compute(device)
-    starts = list(zip(cells, find_starts([cell.recipe for cell in cells], progress=progress), strict=True))
-    pairs = [(find_cell(cell.recipe, seed, out, progress, start), cell) for seed in numbers for cell, start in starts]
-    return [_Planned(found, cell, cell_state(found, out)) for found, cell in pairs]
+    starts = find_starts([cell.recipe for cell, _ in runs], progress=progress)
+    cells = [find_cell(one.recipe, seed, out, progress, start) for (one, seed), start in zip(runs, starts, strict=True)]
+    return [_Planned(one, found) for (one, _), found in zip(runs, plan_cells(cells, out), strict=True)]
 
 
-def _estimate(plan: Sequence[_Planned], device: str, progress: Progress) -> None:
-    """Times a few steps of each network that has something left."""
-    from segbench.engine.pipeline import estimate_training
+def _estimated(plan: Sequence[_Planned], device: str, progress: Progress) -> list[_Planned]:
+    """The plan with the time that is left, from a few steps timed here; what has a record takes none."""
+    from segbench.launch.plan import estimate
 
-    waiting = [one for one in plan if one.state != "done"]
-    with progress.task("Timing", len(waiting), "networks") as bar:
-        known: dict[str, float] = {}
-        for one in waiting:
-            model = one.suite_cell.model
-            if model not in known:
-                known[model] = estimate_training(one.cell, device)
-            one.seconds = known[model]
-            bar.advance()
-    for one in plan:
-        if one.state == "done":
-            one.seconds = 0.0
+    known = [one.plan if one.left else replace(one.plan, seconds=0.0) for one in plan]
+    found = estimate(known, device, progress)
+    return [replace(one, plan=planned) for one, planned in zip(plan, found, strict=True)]
 
 
 def _run(
-    plan: Sequence[_Planned], budget: float | None, device: str, out: Path, retry_failed: bool, progress: Progress
+    plan: Sequence[_Planned], deadline: float | None, device: str, out: Path, retry_failed: bool, progress: Progress
 ) -> tuple[int, list[_Planned]]:
     """Runs one after the other, beside other processes; returns the number of failures and what did not fit."""
-    start = time.monotonic()
-    waiting = {one.cell.cell_id: one for one in plan if one.state != "done"}
+    waiting = {one.cell.cell_id: one for one in plan if one.left}
 
     def fits(cell: Cell) -> bool:
-        return budget is None or (waiting[cell.cell_id].seconds or 0.0) <= budget - (time.monotonic() - start)
+        return deadline is None or time.monotonic() + (waiting[cell.cell_id].plan.seconds or 0.0) <= deadline
 
     computing = Computing(out, device, progress, lambda cell: _name(waiting[cell.cell_id]))
     endings = computing.run([one.cell for one in waiting.values()], retry_failed=retry_failed, admit=fits)
@@ -175,6 +177,10 @@ def _name(one: _Planned) -> str:
     return f"{one.suite_cell.model} {one.suite_cell.balancing} seed {one.cell.seed}"
 
 
+def _state(one: _Planned) -> str:
+    return one.plan.state if one.left else "done"
+
+
 def _values(one: _Planned) -> dict[str, Any]:
     return {
         "cell_id": one.cell.cell_id,
@@ -182,8 +188,8 @@ def _values(one: _Planned) -> dict[str, Any]:
         "balancing": one.suite_cell.balancing,
         "scale": one.suite_cell.scale,
         "seed": one.cell.seed,
-        "state": one.state,
-        "seconds": None if one.seconds is None else round(one.seconds, 3),
+        "state": _state(one),
+        "seconds": None if one.plan.seconds is None else round(one.plan.seconds, 3),
     }
 
 
@@ -194,8 +200,9 @@ def _plan_table(plan: Sequence[_Planned]) -> Table:
     columns += [Column("cell"), Column("state"), Column("time", right=True)]
     rows: list[list[str | Text]] = []
     for one in plan:
-        left = duration(one.seconds or 0.0)
-        state = Text(one.state, dim=one.state == "done")
+        left = "?" if one.plan.seconds is None else duration(one.plan.seconds) if one.left else ""
+        state = Text(_state(one), dim=not one.left)
         rows.append([one.suite_cell.model, one.suite_cell.balancing, f"{one.cell.seed}", one.cell.cell_id, state, left])
-    total = duration(sum(one.seconds or 0.0 for one in plan))
-    return Table(columns, rows, f"{len(plan)} runs", [f"Training that is left, by a few steps timed here: {total}."])
+    total = duration(sum(one.plan.seconds or 0.0 for one in plan))
+    left = f"Training and scoring that is left, by a few steps timed here: {total}."
+    return Table(columns, rows, f"{len(plan)} runs", [left])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from segbench.console import Cell, Column, Table
+from segbench.leaderboard.convergence import converged, loss_fall
 from segbench.leaderboard.grouping import grouped
 from segbench.leaderboard.reproduction import Figure, Reproduction, ReproductionRow
 from segbench.leaderboard.table import SHORT_NAMES
 from segbench.leaderboard.wording import percent, points
+from segbench.record import RunRecord
 
 __all__ = ["reproduction_tables", "reproduction_values"]
 
@@ -52,10 +54,15 @@ def _row_values(row: ReproductionRow) -> dict[str, Any]:
     return {
         "model": row.cell.model,
         "balancing": row.cell.balancing,
-        "runs": [{"seed": run.seed, "run_id": run.run_id} for run in row.runs],
+        "runs": [_run_values(run) for run in row.runs],
         "test": {name: _figure_values(figure) for name, figure in row.test.items()},
         "train": {name: _figure_values(figure) for name, figure in row.train.items()},
     }
+
+
+def _run_values(run: RunRecord) -> dict[str, Any]:
+    fall = loss_fall(run.curve)
+    return {"seed": run.seed, "run_id": run.run_id, "loss_fall": fall, "converged": converged(run.curve)}
 
 
 def _figure_values(figure: Figure) -> dict[str, Any]:

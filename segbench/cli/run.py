@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from segbench.cli.cells import Computing, parse_seeds, result_of
+from segbench.cli.cells import Computing, check_trials, parse_seeds, resolve_recipe, result_of
 from segbench.cli.options import Device, Json, Out, Quiet, RetryFailed, complete_dataset, complete_model
 from segbench.cli.outcome import DONE, FAILED, explain
 from segbench.cli.plan_table import cell_values, failure_values, plan_table, plan_values, run_name
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segbench.launch.grid import Ending
     from segbench.progress import Progress
     from segbench.recipe import Recipe
+    from segbench.record import Trial
 
 __all__ = ["run_models"]
 
@@ -71,6 +72,9 @@ def run_models(
     device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of one operation.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard.")] = False,
+    trials: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Put these trials of 'segbench tune' into the record.")
+    ] = None,
     out: Out = Path(),
     launcher: Annotated[
         str, typer.Option(metavar="L", help="What starts the processes: local, torchrun, slurm.")
@@ -125,6 +129,7 @@ def run_models(
         retry_failed=retry_failed,
         encoder=encoder,
         init_from=init_from,
+        trials=trials,
         # What a process that does a part starts from is what the one that divided the work found.
         cached=worker,
         slurm=SlurmAsked(launcher == "slurm", time, partition, gres, sbatch or (), wait),
@@ -136,6 +141,7 @@ def run_models(
     console = Console(json=as_json, quiet=quiet)
     progress = console.progress()
     cells = _cells(request, progress)
+    _trials(request, cells)
     if dry_run:
         _show_plan(console, cells, request, progress)
         return
@@ -167,7 +173,8 @@ def _check_launcher(launcher: str, jobs: int | None, nproc: int | None, sync_bat
 def _cells(request: RunRequest, progress: Progress) -> list[Cell]:
     """All that is to be run; what is wrong with it is raised here."""
     recipes = [
-        _resolve(model, request.dataset, request.recipe, request.changes) for model in dict.fromkeys(request.models)
+        resolve_recipe(model, request.dataset, request.recipe, request.changes)
+        for model in dict.fromkeys(request.models)
     ]
     numbers = parse_seeds(request.seeds)
     _use_threads(request.threads)
@@ -178,27 +185,6 @@ def _cells(request: RunRequest, progress: Progress) -> list[Cell]:
 def _device_here(request: RunRequest) -> str:
     """A machine that only submits jobs need not have the device that they are for."""
     return "auto" if request.slurm.asked else request.device
-
-
-def _resolve(model: str, dataset: str, recipe: str | None, changes: Sequence[str]) -> Recipe:
-    """The recipe of a model with the changes made; every name is checked."""
-    import segbench.data  # noqa: F401  registers the datasets
-    from segbench.models import find_model
-    from segbench.recipe import find_recipe, override, require_variant
-    from segbench.registry import DATASETS
-
-    names = model, DATASETS[dataset].name
-    found = find_recipe(*names, recipe, find_model(model).require_trainable().kind)
-    if (found.model, found.dataset) != names:
-        raise UsageError(
-            f"Recipe {recipe} is for {found.model} on {found.dataset}, not for {model} on {dataset}.",
-            f"Run: segbench run {found.model} --dataset {found.dataset} --recipe {recipe}",
-        )
-    changed = override(found, changes)
-    if (changed.model, changed.dataset) != names:
-        raise UsageError("--set changes neither the model nor the dataset.", "Name them as MODEL and --dataset.")
-    require_variant(changed, DATASETS[dataset].variants)
-    return changed
 
 
 def _use_threads(threads: int | None) -> None:
@@ -226,6 +212,18 @@ def _plan(recipes: Sequence[Recipe], seeds: Sequence[int], request: RunRequest, 
     return list({cell.cell_id: cell for cell in cells}.values())
 
 
+def _trials(request: RunRequest, cells: Sequence[Cell]) -> list[Trial]:
+    """The trials of the file that is named, which must be of the one model that is run, on the same data."""
+    from segbench.record import load_trials
+
+    if request.trials is None:
+        return []
+    found = load_trials(request.trials)
+    for cell in cells:
+        check_trials(request.trials, found, cell)
+    return found.trials
+
+
 def _show_plan(console: Console, cells: Sequence[Cell], request: RunRequest, progress: Progress) -> None:
     from segbench.launch.plan import estimate, plan_cells
 
@@ -242,8 +240,12 @@ def _compute_one(request: RunRequest, cell_id: str) -> NoReturn:
     """Computes one cell together with the processes beside this one, and ends."""
     from segbench.launch.rank import compute_as_rank
 
+    def found() -> tuple[Cell, Sequence[Trial]]:
+        cell = next(cell for cell in _cells(request, SILENT) if cell.cell_id == cell_id)
+        return cell, _trials(request, [cell])
+
     compute_as_rank(
-        lambda: next(cell for cell in _cells(request, SILENT) if cell.cell_id == cell_id),
+        found,
         request.out,
         request.device,
         sync_batch_norm=request.sync_batch_norm,
@@ -304,8 +306,8 @@ def _run_here(
     Args:
         compute: Computes a cell elsewhere; ``None``: that is done here, too.
     """
-    out = request.out
-    computing = Computing(out, request.device, progress, run_name, request.tensorboard, compute)
+    out, trials = request.out, _trials(request, cells)
+    computing = Computing(out, request.device, progress, run_name, request.tensorboard, compute, trials)
     endings = computing.run(cells, retry_failed=request.retry_failed)
     results = [
         computing.results.get(ending.cell.cell_id) or result_of(ending, out, fresh=False)

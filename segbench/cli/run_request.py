@@ -22,6 +22,7 @@ class RunRequest:
         nproc: Processes that compute one run together.
         encoder: Where the encoder's weights come from, as ``--encoder-weights`` gives it.
         init_from: The weights that networks start from, as ``--init-from`` gives them.
+        trials: A file of trials that go into the records.
         cached: Ask the Hub for nothing that was not fetched before.
     """
 
@@ -40,6 +41,7 @@ class RunRequest:
     retry_failed: bool = False
     encoder: str | None = None
     init_from: str | None = None
+    trials: Path | None = None
     cached: bool = False
     slurm: SlurmAsked = field(default_factory=SlurmAsked)
 
@@ -62,5 +64,6 @@ class RunRequest:
         given += [text for change in self.changes for text in ("--set", change)]
         given += [] if self.encoder is None else ["--encoder-weights", self.encoder]
         given += [] if self.init_from is None else ["--init-from", self.init_from]
+        given += [] if self.trials is None else ["--trials", str(self.trials)]
         given += ["--tensorboard"] if self.tensorboard else []
         return ["run", *given, *more, "--worker", "--", *self.models]

@@ -43,7 +43,7 @@ from segbench.models.blocks import describe_config, describe_preprocess, use_con
 from segbench.models.options import check_options
 from segbench.progress import SILENT, Progress
 from segbench.recipe import Recipe, load_recipe, recipes_folder, require_variant
-from segbench.record import RunRecord, Scores, WeightsHeader, cell_id, run_id
+from segbench.record import RunRecord, Scores, Trial, WeightsHeader, cell_id, run_id
 from segbench.registry import DATASETS, import_object
 from segbench.specs import ModelSpec, folder_name
 
@@ -177,6 +177,7 @@ def run_cell(
     *,
     device: str = "auto",
     tensorboard: bool = False,
+    trials: Sequence[Trial] = (),
     progress: Progress = SILENT,
     team: Team = ALONE,
 ) -> Result:
@@ -186,6 +187,7 @@ def run_cell(
         out: Folder that holds ``runs`` and ``leaderboards``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         tensorboard: Also write the curves for TensorBoard, into the run's folder.
+        trials: What was tried on the validation split before; a record that is there already keeps its own.
         team: Those who compute the cell together, each by this call; the leader alone writes.
     """
     board = out / "leaderboards"
@@ -196,14 +198,21 @@ def run_cell(
         trained = train_cell(cell, compute, reporting, team)
     done = team.told(find_record(board, cell.cell_id, load_weights(trained.weights)[2]))
     if done is not None:
-        progress.message(f"{cell.recipe.label} seed {cell.seed} has its record already: run {done.run_id}.")
+        kept = ", which keeps the trials it was made with" if list(trials) != done.trials else ""
+        progress.message(f"{cell.recipe.label} seed {cell.seed} has its record already: run {done.run_id}{kept}.")
         pictures = [path for path in (cell.folder / COMPARISON,) if path.exists()]
         return Result(done, result_files(board, done).record, pictures, fresh=False)
-    return _record_result(cell, trained, board, compute, progress, team)
+    return _record_result(cell, trained, board, compute, trials, progress, team)
 
 
 def _record_result(
-    cell: Cell, trained: Trained, board: Path, compute: Compute, progress: Progress, team: Team
+    cell: Cell,
+    trained: Trained,
+    board: Path,
+    compute: Compute,
+    trials: Sequence[Trial],
+    progress: Progress,
+    team: Team,
 ) -> Result:
     model, header, sha256 = _loaded(trained.weights, compute, cell.network)
     name = cell.recipe.evaluate.split
@@ -223,7 +232,8 @@ def _record_result(
             team,
         )
     record = _record(cell, trained, header, model, sha256, scores, compute, team)
-    record = record.model_copy(update={"training": _training_scores(cell, model, compute, progress, team)})
+    training = _training_scores(cell, model, compute, progress, team)
+    record = record.model_copy(update={"training": training, "trials": list(trials)})
     if not team.leads:
         return Result(record, result_files(board, record).record, [], fresh=True)
     path = save_result(board, record, scorer.tallies, cell.folder / PREDICTIONS)
@@ -513,8 +523,10 @@ def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = 
 
 
 def estimate_training(cell: Cell, device: str = "auto", progress: Progress = SILENT) -> float:
-    """Seconds that the training steps of a cell still take on this machine, from a few that are timed here."""
-    return seconds_left(_job(cell, _compute(cell, device), progress))
+    """Seconds until a cell is trained and scored on this machine, from a few steps that are timed here."""
+    evaluation, counts = cell.recipe.evaluate, cell.prepared.manifest.counts
+    scored = counts[evaluation.split] + (counts["train"] if evaluation.training_split else 0)
+    return seconds_left(_job(cell, _compute(cell, device), progress), scored)
 
 
 def _compute(cell: Cell, device: str) -> Compute:

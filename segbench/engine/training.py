@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from segbench.atomic import write_text
 from segbench.engine.batch_norm import reestimated
-from segbench.engine.batches import Images, epoch_batches, training_batch
+from segbench.engine.batches import Images, epoch_batches, to_tensors, training_batch
 from segbench.engine.checkpoint import STATE_FILE, WEIGHTS_FILE, load_state, save_state, save_weights
 from segbench.engine.distributed import ALONE, Team, gradients_kept
 from segbench.engine.environment import Compute
@@ -126,17 +126,35 @@ def train(job: Job) -> Trained:
     return run.finished()
 
 
-def seconds_left(job: Job) -> float:
-    """How long the steps left will take, from a few that are timed and thrown away; validation comes on top."""
+def seconds_left(job: Job, scored_images: int = 0) -> float:
+    """How long the steps and validations left will take, from a few steps that are timed and thrown away.
+
+    Args:
+        scored_images: Images that are predicted once the training is over.
+    """
     run = _Run(job)
     path = job.folder / STATE_FILE
     done = int(load_state(path)[1]["status"]["iteration"]) if path.exists() else 0
-    batch, seconds = epoch_batches(len(job.train), run.training.batch_size, job.header.seed, 0)[0], []
+    batch = epoch_batches(len(job.train), run.training.batch_size, job.header.seed, 0)[0]
+    images = run.validations(done) * _images_a_validation(job) + scored_images
+    steps = (run.total - done) * _timed(lambda: run._update(batch))
+    return steps + images * _timed(lambda: run._predict(batch)) / len(batch)
+
+
+def _images_a_validation(job: Job) -> int:
+    """Images that pass through the network: of batch normalisation's statistics and of the validation split."""
+    statistics = 0 if job.recipe.train.batch_norm == "running" else len(job.train)
+    return statistics + (0 if job.validation is None else len(job.validation))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Median seconds of a few calls; the first one, which is slower, does not count."""
+    seconds = []
     for _ in range(TIMED_STEPS + 1):
         start = time.perf_counter()
-        run._update(batch)
+        work()
         seconds.append(time.perf_counter() - start)
-    return (run.total - done) * sorted(seconds[1:])[TIMED_STEPS // 2]
+    return sorted(seconds[1:])[TIMED_STEPS // 2]
 
 
 def require_images(team: Team, num_images: int, training: Training) -> None:
@@ -372,6 +390,14 @@ class _Run:
             divisor.fill_(self.team.total(divisor.item()))
         return divisor
 
+    def _predict(self, indices: NDArray[Any]) -> float:
+        """A step without learning, as in a validation; returns a number, so that a GPU has finished."""
+        job = self.job
+        self.model.eval()
+        images, _ = to_tensors(job.train, indices, job.compute.device, job.recipe.input_size)
+        with torch.no_grad(), job.compute.autocast():
+            return float(self.model(images).sum())
+
     def _diverged(self, value: float) -> None:
         rate = learning_rate(self.training, self.status.iteration, self.total)
         raise NonFiniteLossError(
@@ -391,6 +417,11 @@ class _Run:
         )
 
     # --- validation ------------------------------------------------------------------------------------------------
+
+    def validations(self, done: int) -> int:
+        """How many are left after ``done`` steps; there is one at the end in any case."""
+        left = self.total // self.validate_every - done // self.validate_every
+        return left + (self.total % self.validate_every != 0 and done < self.total)
 
     def _validate(self, epoch: int) -> None:
         status, training = self.status, self.training

@@ -23,10 +23,11 @@ def draw_boards(out: Path) -> list[Path]:
     Raises:
         RecordError: A record is damaged, incomplete or contradicts another.
     """
+    from segbench.launch.truths import find_truth
     from segbench.leaderboard.rendering import write_boards
 
     claim = waited_for(out / "runs" / LOCK_FILE)
     try:
-        return write_boards(out / "leaderboards").files
+        return write_boards(out / "leaderboards", find_truth).files
     finally:
         claim.release()

@@ -136,8 +136,10 @@ def _seconds(cell: Cell, device: str, progress: Progress) -> float | None:
 
 
 def _timed_as(one: Planned) -> str:
-    recipe = one.cell.recipe
-    return recipe.model_dump_json() if _begun(one.cell) == "new" else one.cell.cell_id
+    """Neither the weights of classes nor what a paper prints changes the time."""
+    if _begun(one.cell) != "new":
+        return one.cell.cell_id
+    return one.cell.recipe.model_dump_json(exclude={"variant": True, "paper": True, "loss": {"class_weights"}})
 
 
 def announce(cells: Sequence[Cell]) -> None:

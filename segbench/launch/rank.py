@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,6 +14,7 @@ from segbench.progress import SILENT
 
 if TYPE_CHECKING:
     from segbench.engine.pipeline import Cell
+    from segbench.record import Trial
 
 __all__ = ["compute_as_rank", "rank_device"]
 
@@ -21,7 +22,7 @@ FAILED = 1
 
 
 def compute_as_rank(
-    find: Callable[[], Cell],
+    find: Callable[[], tuple[Cell, Sequence[Trial]]],
     out: Path,
     device: str,
     *,
@@ -32,7 +33,7 @@ def compute_as_rank(
     """Computes a cell with the processes beside this one, and ends this process.
 
     Args:
-        find: Makes the cell; what it raises is told as what training raises.
+        find: Makes the cell, and what was tried before for its record; what it raises is told as what training raises.
         out: Folder that holds ``runs`` and ``leaderboards``.
         device: ``auto``, ``cpu`` or ``cuda``: each process takes a GPU of its own.
         explain: The one line of an error.
@@ -41,7 +42,7 @@ def compute_as_rank(
     relay.send("began", rank=rank, pid=os.getpid())
     code = 0
     try:
-        relay.send("ended", rank=rank, **_computed(relay, find(), out, device, sync_batch_norm, tensorboard))
+        relay.send("ended", rank=rank, **_computed(relay, *find(), out, device, sync_batch_norm, tensorboard))
     except KeyboardInterrupt:
         relay.send("ended", rank=rank, interrupted=True)
     except Exception as error:
@@ -54,7 +55,13 @@ def compute_as_rank(
 
 
 def _computed(
-    relay: Relay, cell: Cell, out: Path, device: str, sync_batch_norm: bool, tensorboard: bool
+    relay: Relay,
+    cell: Cell,
+    trials: Sequence[Trial],
+    out: Path,
+    device: str,
+    sync_batch_norm: bool,
+    tensorboard: bool,
 ) -> dict[str, object]:
     from segbench.engine import pipeline
     from segbench.engine.distributed import joined
@@ -64,7 +71,9 @@ def _computed(
     with joined(choose_compute(place).device, sync_batch_norm=sync_batch_norm) as team:
         progress = relay if team.leads else SILENT
         wanted = tensorboard and team.leads
-        result = pipeline.run_cell(cell, out, device=place, tensorboard=wanted, progress=progress, team=team)
+        result = pipeline.run_cell(
+            cell, out, device=place, tensorboard=wanted, trials=trials, progress=progress, team=team
+        )
     pictures = [str(path.relative_to(out)) for path in result.pictures]
     record = str(result.path.relative_to(out))
     return {"run_id": result.record.run_id, "record": record, "pictures": pictures, "fresh": result.fresh}

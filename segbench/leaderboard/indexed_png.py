@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segbench.specs import Colour
 
-__all__ = ["encode_label_map"]
+__all__ = ["encode_label_map", "stored_text"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _INDEXED = 3
 
 
-def encode_label_map(label_map: NDArray[np.uint8], palette: Sequence[Colour]) -> bytes:
+def encode_label_map(
+    label_map: NDArray[np.uint8], palette: Sequence[Colour], text: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
     """PNG bytes whose indices are the class ids.
 
     Pillow's encoder makes these files 16 % larger (its zlib-ng trades size for speed) and changes them from release to
@@ -27,6 +31,7 @@ def encode_label_map(label_map: NDArray[np.uint8], palette: Sequence[Colour]) ->
     Args:
         label_map: uint8 [H,W].
         palette: RGB colour of each id; ids beyond it are black.
+        text: What the file says of itself, by keyword; Latin-1.
     """
     height, width = label_map.shape
     colours = _colours(palette, int(label_map.max(initial=0)) + 1)
@@ -36,8 +41,21 @@ def encode_label_map(label_map: NDArray[np.uint8], palette: Sequence[Colour]) ->
     header = struct.pack(">IIBBBBB", width, height, depth, _INDEXED, 0, 0, 0)
     data = zlib.compressobj(9, zlib.DEFLATED, 15, 9)
     pixels = data.compress(filtered.tobytes()) + data.flush()
-    chunks = ((b"IHDR", header), (b"PLTE", colours.tobytes()), (b"IDAT", pixels), (b"IEND", b""))
+    said = [(b"tEXt", f"{keyword}\0{value}".encode("latin-1")) for keyword, value in text.items()]
+    chunks = ((b"IHDR", header), (b"PLTE", colours.tobytes()), *said, (b"IDAT", pixels), (b"IEND", b""))
     return _SIGNATURE + b"".join(_chunk(kind, content) for kind, content in chunks)
+
+
+def stored_text(path: Path) -> dict[str, str]:
+    """What a PNG file says of itself, by keyword; nothing where it is no PNG that can be read."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            image.load()
+            return {str(keyword): value for keyword, value in image.info.items() if isinstance(value, str)}
+    except (UnidentifiedImageError, OSError, SyntaxError):
+        return {}
 
 
 def _colours(palette: Sequence[Colour], needed: int) -> NDArray[np.uint8]:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from segbench.atomic import write_text
+from segbench.atomic import write_bytes
 from segbench.errors import RecordError
 from segbench.leaderboard.cost_scatter import scatter_texts
 from segbench.leaderboard.grouping import grouped
 from segbench.leaderboard.markdown import MARKER, to_markdown
 from segbench.leaderboard.profile_table import PROFILE_COLUMNS, profile_texts
 from segbench.leaderboard.profiles import filed_profiles
-from segbench.leaderboard.reproduction import build_reproduction
+from segbench.leaderboard.reproduction import Reproduction, build_reproduction
+from segbench.leaderboard.reproduction_figures import FindTruth, figure_findings, figures, no_truth
 from segbench.leaderboard.reproduction_table import (
     REPRODUCTION_COLUMNS,
     reproduction_to_csv,
@@ -45,47 +46,53 @@ class Drawn:
     boards: list[Board]
 
 
-def write_boards(root: Path) -> Drawn:
+def write_boards(root: Path, find_truth: FindTruth = no_truth) -> Drawn:
     """Draws ``<dataset>.md``, ``<suite>-<scale>.md`` and the like as CSV anew from all records under ``root``.
 
     Args:
         root: The folder of the boards, ``leaderboards``.
+        find_truth: Gives the split a run was scored on, where its dataset is at hand: pictures of label maps show it.
 
     Raises:
         RecordError: A record is damaged, incomplete or contradicts another.
     """
     records = load_records(root)
     boards = _boards(root, records)
+    reproductions = list(_reproductions(root, records))
     # Another matplotlib draws other bytes: pictures are written, not compared.
-    texts = _texts(root, records, boards) | scatter_texts(root, boards)
-    for path, text in texts.items():
-        write_text(path, text)
-    return Drawn(list(texts), records, boards)
+    texts = _texts(root, reproductions, boards) | scatter_texts(root, boards)
+    contents = {path: text.encode() for path, text in texts.items()}
+    for found in reproductions:
+        contents |= figures(root, found, find_truth)
+    for path, content in contents.items():
+        write_bytes(path, content)
+    return Drawn(list(contents), records, boards)
 
 
 def _boards(root: Path, records: Sequence[RunRecord]) -> list[Board]:
     return build_boards(records, tallies_under(root), filed_profiles(root))
 
 
-def _texts(root: Path, records: list[RunRecord], everything: list[Board]) -> dict[Path, str]:
+def _texts(root: Path, reproductions: Sequence[Reproduction], everything: list[Board]) -> dict[Path, str]:
     """What each board file has to hold."""
     texts = {}
     for dataset, boards in grouped(everything, lambda board: board.dataset).items():
         texts[root / f"{dataset}.md"] = to_markdown(boards)
         texts[root / f"{dataset}.csv"] = to_csv(boards)
-    return texts | _reproductions(root, records) | profile_texts(root, everything)
+    for found in reproductions:
+        stem = f"{found.suite.name}-{found.scale}"
+        texts[root / f"{stem}.md"] = reproduction_to_markdown(found)
+        texts[root / f"{stem}.csv"] = reproduction_to_csv(found)
+    return texts | profile_texts(root, everything)
 
 
-def _reproductions(root: Path, records: list[RunRecord]) -> dict[Path, str]:
-    """A table for each scale of a suite that has runs."""
-    texts = {}
+def _reproductions(root: Path, records: Sequence[RunRecord]) -> Iterator[Reproduction]:
+    """Each scale of a suite that has runs."""
     for suite in map(load_suite, list_suites()):
         for scale in suite.scales:
             found = build_reproduction(suite, scale, records, tallies_under(root))
             if found is not None:
-                texts[root / f"{suite.name}-{scale}.md"] = reproduction_to_markdown(found)
-                texts[root / f"{suite.name}-{scale}.csv"] = reproduction_to_csv(found)
-    return texts
+                yield found
 
 
 def check_boards(root: Path) -> list[str]:
@@ -94,7 +101,7 @@ def check_boards(root: Path) -> list[str]:
     Finds damaged or incomplete records, files that belong to no record, and board files that are missing, differ from
     what the records give, or have no record.
     """
-    return [*(_damage(root) or _differences(root, _texts_or_problem(root))), *_orphaned(root)]
+    return [*(_damage(root) or _disagreements(root)), *_orphaned(root)]
 
 
 def _damage(root: Path) -> list[str]:
@@ -107,18 +114,21 @@ def _damage(root: Path) -> list[str]:
     return found
 
 
-def _texts_or_problem(root: Path) -> Mapping[Path, str] | str:
+def _disagreements(root: Path) -> Iterator[str]:
+    """What the files say otherwise than the records."""
     try:
         records = load_records(root)
-        return _texts(root, records, _boards(root, records))
+        reproductions = list(_reproductions(root, records))
+        texts = _texts(root, reproductions, _boards(root, records))
     except RecordError as error:
-        return str(error)
-
-
-def _differences(root: Path, texts: Mapping[Path, str] | str) -> Iterator[str]:
-    if isinstance(texts, str):
-        yield texts
+        yield str(error)
         return
+    yield from _differences(root, texts)
+    for found in reproductions:
+        yield from figure_findings(root, found)
+
+
+def _differences(root: Path, texts: Mapping[Path, str]) -> Iterator[str]:
     for path, text in texts.items():
         if not path.exists():
             yield f"{path} is missing. Draw it: segbench leaderboard"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segbench.errors import RecordError
+from segbench.leaderboard.example_images import example_images
 from segbench.leaderboard.grouping import grouped
 from segbench.metrics.comparison import check_comparable
 from segbench.metrics.image_sums import ImageSums
@@ -99,6 +100,7 @@ class Reproduction:
         rows: Cells that have a run, in the suite's order.
         missing: Cells that have none.
         seed_deviation: Spread over seeds by score, pooled over the networks with at least three; ``None`` without any.
+        examples: Names of the images whose label maps are shown.
     """
 
     suite: Suite
@@ -108,6 +110,7 @@ class Reproduction:
     correlations: tuple[Correlation, ...]
     seed_deviation: Mapping[str, float | None]
     resampling: Resampling
+    examples: tuple[str, ...]
 
 
 def build_reproduction(
@@ -142,6 +145,7 @@ def build_reproduction(
         correlations=tuple(_correlations(rows, tables)),
         seed_deviation=deviation,
         resampling=resampling,
+        examples=example_images(read(found[0][1][0])),
     )
 
 

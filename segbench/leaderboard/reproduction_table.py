@@ -5,22 +5,27 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from segbench.leaderboard.convergence import LEAST_FALL, WINDOW, converged
+from segbench.leaderboard.example_images import RULE
 from segbench.leaderboard.grouping import grouped
 from segbench.leaderboard.markdown import MARKER
 from segbench.leaderboard.markdown_table import aligned, plain
 from segbench.leaderboard.reproduction import TRAIN_NAMES, Figure, Reproduction, ReproductionRow
+from segbench.leaderboard.reproduction_curves import curves_path
+from segbench.leaderboard.reproduction_maps import maps_path
 from segbench.leaderboard.store import result_name
 from segbench.leaderboard.table import SHORT_NAMES
-from segbench.leaderboard.wording import percent, points
-from segbench.record import SCORE_NAMES
+from segbench.leaderboard.wording import UNDEFINED, percent, points
+from segbench.record import SCORE_NAMES, RunRecord
 
 __all__ = ["REPRODUCTION_COLUMNS", "reproduction_to_csv", "reproduction_to_markdown"]
 
 Value = str | float | None
 
 REPRODUCTION_COLUMNS = (
-    *("suite", "scale", "model", "paper_name", "balancing", "seeds", "run_ids"),
+    *("suite", "scale", "model", "paper_name", "balancing", "seeds", "run_ids", "converged"),
     *(
         f"{kind}_{name}{end}"
         for name in SCORE_NAMES
@@ -60,7 +65,13 @@ def _names(found: Reproduction, row: ReproductionRow) -> dict[str, Value]:
         "balancing": row.cell.balancing,
         "seeds": " ".join(str(run.seed) for run in row.runs),
         "run_ids": " ".join(run.run_id for run in row.runs),
+        "converged": " ".join(filter(None, map(_converged, row.runs))),
     }
+
+
+def _converged(run: RunRecord) -> str:
+    found = converged(run.curve)
+    return "" if found is None else "yes" if found else "no"
 
 
 def _test_values(row: ReproductionRow) -> dict[str, Value]:
@@ -108,6 +119,15 @@ def _blocks(found: Reproduction) -> Iterator[str]:
         yield _scores(rows)
         yield from _order(found, balancing)
         yield _folded("Scores of the training split", _training(rows))
+    yield "## Label maps"
+    yield f"![Label maps that the networks predict]({maps_path(Path(), found).name})"
+    yield (
+        f"Test images {', '.join(map(plain, found.examples))}: {RULE}. The first seed of each network; bare label "
+        "maps, drawn from the predictions beside the records, no photographs."
+    )
+    yield "## Training curves"
+    yield f"![Validation mean IoU and training loss]({curves_path(Path(), found).name})"
+    yield "A ring marks the iteration whose weights were taken. All seeds are drawn."
     yield "## Notes"
     yield "\n".join(f"- {note}" for note in _notes(found))
     yield "## How to reproduce"
@@ -125,10 +145,13 @@ def _first_line(found: Reproduction) -> str:
 
 
 def _scores(rows: list[ReproductionRow]) -> str:
-    lines = [["Model", "Seeds", *(f"{short} >" for short in SHORT_NAMES.values()), "Run"]]
+    lines = [["Model", "Seeds", *(f"{short} >" for short in SHORT_NAMES.values()), "Converged", "Run"]]
     for row in rows:
         cells = [_cell(row.test[name]) for name in SHORT_NAMES]
-        lines.append([plain(row.runs[0].paper_name), _seeds(row), *cells, _links(row)])
+        ended = ", ".join(_converged(run) or UNDEFINED for run in row.runs)
+        lines.append([plain(row.runs[0].paper_name), _seeds(row), *cells, ended, _links(row)])
+    if not any(_converged(run) for row in rows for run in row.runs):
+        lines = [[*line[:-2], line[-1]] for line in lines]
     return aligned(lines)
 
 
@@ -175,8 +198,14 @@ def _folded(title: str, content: str) -> str:
 
 
 def _notes(found: Reproduction) -> Iterator[str]:
+    yield from map(plain, found.suite.notes)
     yield found.resampling.sentence
     yield _seed_note(found.seed_deviation)
+    if any(_converged(run) for row in found.rows for run in row.runs):
+        yield (
+            f"Converged: the mean training loss of the last {WINDOW:,} iterations is less than {100 * LEAST_FALL:g} % "
+            f"below that of the {WINDOW:,} before; in the order of the seeds."
+        )
     if found.missing:
         listed = ", ".join(f"{cell.model} ({cell.balancing})" for cell in found.missing)
         yield f"Not run yet: {listed}."

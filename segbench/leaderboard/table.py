@@ -186,6 +186,7 @@ def _board(records: Sequence[RunRecord], everything: Sequence[RunRecord]) -> Boa
             *start_notes((row.label, row.record) for row in rows),
             *_seed_notes(rows),
             *_replicate_notes(rows),
+            *_trial_notes(rows),
             *_partial_notes(first, everything),
         ),
     )
@@ -348,6 +349,15 @@ def _replicate_notes(rows: Sequence[Row]) -> list[str]:
         f"Runs {', '.join(row.run_id for row in sorted(same, key=lambda row: row.replicate))} are replicates: the same "
         "recipe, data and seed, run more than once."
         for same in cells.values()
+    ]
+
+
+def _trial_notes(rows: Sequence[Row]) -> list[str]:
+    """What was tuned says so."""
+    return [
+        f"{row.label}: {len(row.record.trials)} trials on the validation split led to its recipe; the record lists all."
+        for row in rows
+        if row.record.trials
     ]
 
 

@@ -90,7 +90,38 @@ def test_the_plan_tells_how_long_it_takes_here(segbench: Segbench) -> None:
     ]
     assert all(0 < cell["seconds"] < 60 for cell in cells)
     assert not Path("runs").exists()
-    assert "Training that is left" in segbench(*COMMAND, "--dry-run").out
+    assert "Training and scoring that is left" in segbench(*COMMAND, "--dry-run").out
+
+
+@pytest.mark.usefixtures("suite")
+def test_networks_are_timed_once_whatever_their_balancing(segbench: Segbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segbench.engine import pipeline
+
+    timed: list[str] = []
+
+    def estimate_training(cell: Any, device: str) -> float:
+        timed.append(cell.recipe.model)
+        return 2.0
+
+    monkeypatch.setattr(pipeline, "estimate_training", estimate_training)
+    cells = json.loads(segbench(*COMMAND, "--dry-run", "--json").out)["cells"]
+    assert timed == ["bilinear-interpolation", "fcn-basic"]
+    assert [cell["seconds"] for cell in cells] == [2.0] * 4
+
+
+@pytest.mark.usefixtures("suite")
+def test_seeds_are_those_of_the_suite_unless_others_are_asked_for(segbench: Segbench) -> None:
+    path = Path("recipes/suites/toy-table.toml")
+    more = SUITE.replace("reason =", 'more_seeds = { "fcn-basic" = [3] }\nreason =')
+    path.write_text(more, encoding="utf-8")
+
+    def runs(*options: str) -> list[tuple[str, str, int]]:
+        cells = json.loads(segbench(*COMMAND, "--dry-run", "--json", *options).out)["cells"]
+        return [(cell["model"], cell["balancing"], cell["seed"]) for cell in cells]
+
+    assert [seed for *_, seed in runs()] == [0, 0, 0, 0, 3, 3]
+    assert runs("--only", "fcn-basic/natural") == [("fcn-basic", "natural", 0), ("fcn-basic", "natural", 3)]
+    assert runs("--only", "fcn-basic/natural", "--seeds", "7") == [("fcn-basic", "natural", 7)]
 
 
 @pytest.mark.usefixtures("suite")

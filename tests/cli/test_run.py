@@ -29,7 +29,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     seen: list[Any] = []
 
     def install(train: Callable[[Any], None]) -> list[Any]:
-        def run_cell(cell: Any, out: Path, *, device: str, tensorboard: bool, progress: Progress) -> Any:
+        def run_cell(cell: Any, out: Path, *, device: str, tensorboard: bool, trials: Any, progress: Progress) -> Any:
             seen.append((cell.recipe.model, cell.seed, device, tensorboard))
             train(cell)
             record = examples.named(0.4, model=cell.recipe.model, seed=cell.seed)
@@ -64,7 +64,7 @@ def test_the_plan_runs_nothing(segbench: Segbench, command: tuple[str, ...], fak
     assert states == ["partly", "new"]
     text = segbench(*command, "--dry-run").out
     assert text.splitlines()[0] == "2 runs"
-    assert "Training that is left, by a few steps timed here: " in text
+    assert "Training and scoring that is left, by a few steps timed here: " in text
     assert cells[0]["cell_id"] in text
 
 

@@ -20,7 +20,7 @@ import torch
 from segbench.engine import training as module
 from segbench.engine.checkpoint import STATE_FILE, WEIGHTS_FILE, load_model, load_state, load_weights
 from segbench.engine.environment import Compute
-from segbench.engine.training import Job, Trained, learning_rate, train
+from segbench.engine.training import Job, Trained, learning_rate, seconds_left, train
 from segbench.errors import CheckpointError, NonFiniteLossError
 from segbench.models import create_model
 from segbench.models.blocks import use_convolution
@@ -309,6 +309,33 @@ def test_the_estimate_comes_after_the_first_steps_and_names_a_smaller_recipe(tmp
     assert len(listener.messages) == 1
     assert listener.messages[0].startswith(f"segnet-basic.tiny: {10**6 - 15} steps of 0.")
     assert listener.messages[0].endswith("of training. Smaller: --recipe half.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "images"),
+    [
+        ({}, 3 * 8 + 4),
+        ({"validate_every": 4}, 3 * 8 + 4),  # after 4, 8 and 9 steps
+        ({"validate_every": 9}, 8 + 4),
+        ({"batch_norm": "running"}, 3 * 2 + 4),
+    ],
+)
+def test_what_is_left_includes_validations_and_the_scoring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], images: int
+) -> None:
+    settings = tiny.recipe(**changes)
+    with monkeypatch.context() as patched:
+        times = iter((10.0, 0.5))  # a training step, a batch of two images
+        patched.setattr(module, "_timed", lambda work: work() and next(times))
+        assert seconds_left(tiny.job(tmp_path, settings), 4) == pytest.approx(9 * 10 + images * 0.25)
+    assert list(tmp_path.iterdir()) == []
+    assert 0 < seconds_left(tiny.job(tmp_path, settings)) < 60
+
+
+def test_of_a_finished_training_only_the_scoring_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(tiny.job(tmp_path))
+    monkeypatch.setattr(module, "_timed", lambda work: 0.5)
+    assert seconds_left(tiny.job(tmp_path), 4) == pytest.approx(1.0)
 
 
 def test_a_short_training_names_no_smaller_one(tmp_path: Path) -> None:

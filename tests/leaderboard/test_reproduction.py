@@ -147,6 +147,33 @@ def test_tables_say_what_they_are_not() -> None:
     assert row["verdict_mean_iou"] == ""
 
 
+def test_what_a_reader_has_to_know_is_among_the_notes() -> None:
+    found = build("half", [run(cells("half")[0], 0.2)])
+    assert found is not None
+    lines = reproduction_to_markdown(found).split("## Notes\n\n")[1].splitlines()
+    assert len(SUITE.notes) >= 6
+    assert lines[: len(SUITE.notes)] == [f"- {note}" for note in SUITE.notes]
+
+
+def test_runs_say_whether_they_converged_where_their_curve_tells() -> None:
+    def curve(*losses: float) -> object:
+        steps, unknown = [1000 * number for number in range(1, len(losses) + 1)], [None] * len(losses)
+        entries = {"iteration": steps, "epoch": steps, "loss": losses}
+        return examples.CURVE.model_copy(update={**entries, "global_accuracy": unknown, "mean_iou": unknown})
+
+    first, second = cells("full")[:2]
+    runs = [run(first, 0.2, seed, curve=curve(3.0, 2.0, last)) for seed, last in ((0, 1.9), (1, 1.99))]
+    found = build("full", [*runs, run(second, 0.3)])
+    assert found is not None
+    rows = list(csv.DictReader(io.StringIO(reproduction_to_csv(found))))
+    assert [row["converged"] for row in rows] == ["no yes", ""]
+    text = reproduction_to_markdown(found)
+    assert "| no, yes " in text and "| –  " in text
+    assert "is less than 1 % below that of the 1,000 before" in text
+    shorter = build("half", [run(cells("half")[0], 0.2)])
+    assert shorter is not None and "Converged" not in reproduction_to_markdown(shorter)
+
+
 def test_tables_are_drawn_with_the_boards_and_checked(tmp_path: Path) -> None:
     one = run(cells("half")[0], 0.2, curve=examples.CURVE.model_copy(update={"epoch": [20, 40]}))
     save_result(tmp_path, one.record, one.scorer.tallies, one.predictions.items(), examples.PALETTE)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from segbench.errors import RecordError
 from segbench.leaderboard.table import Board, build_boards, left_out
-from segbench.record import BoundaryProtocol, Protocol, RunRecord
+from segbench.record import BoundaryProtocol, Protocol, RunRecord, Trial
 from tests.leaderboard import examples
 from tests.leaderboard.examples import RECIPE, named, with_paper
 
@@ -151,6 +151,12 @@ def test_without_numbers_of_a_paper_there_is_no_comparison() -> None:
     board = only([named(0.4)])
     assert board.rows[0].paper is None
     assert board.notes == ()
+
+
+def test_a_run_whose_recipe_was_tuned_says_so() -> None:
+    trials = [Trial(settings={"train.lr": rate}, validation={"mean_iou": 0.2}) for rate in (0.1, 0.01)]
+    board = only([named(0.4, trials=trials), named(0.5, model="fcn-basic")])
+    assert board.notes == ("SegNet-Basic: 2 trials on the validation split led to its recipe; the record lists all.",)
 
 
 # --- seeds, replicates, settings -------------------------------------------------------------------------------------
