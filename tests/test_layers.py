@@ -14,7 +14,7 @@ from tests.source import PACKAGE, import_strings, imports, modules
 # From the bottom up; a part may import what stands below it.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"specs", "progress", "processors", "durations", "atomic", "homes"}),
+    frozenset({"specs", "progress", "processors", "durations", "atomic", "file_sha256", "homes"}),
     frozenset({"registry"}),
     frozenset({"recipe", "manifest", "overlay"}),
     frozenset({"record", "suite"}),

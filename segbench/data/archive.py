@@ -7,7 +7,6 @@ is the user's own: links inside it are followed.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import tarfile
@@ -32,6 +31,7 @@ from segbench.data.members import (
     shown,
 )
 from segbench.errors import DataError
+from segbench.file_sha256 import file_sha256
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Remote", "Tree", "fetch", "open_tree"]
 
@@ -139,8 +139,8 @@ class Tree(ABC):
     def digest(self) -> str | None:
         """SHA-256 of the archive file in hex; ``None`` for a folder."""
         if self._digest is None and not self.path.is_dir():
-            with naming(self.path), self.path.open("rb") as handle:
-                self._digest = hashlib.file_digest(handle, "sha256").hexdigest()
+            with naming(self.path):
+                self._digest = file_sha256(self.path)
         return self._digest
 
     def close(self) -> None:  # noqa: B027 (a folder holds nothing open)

@@ -6,7 +6,6 @@ repository and never an answer of the server, an address with its password or a 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 from segbench.data.members import shown
 from segbench.data.remote import shown_address
 from segbench.errors import DataError, UsageError
+from segbench.file_sha256 import file_sha256
 from segbench.progress import SILENT, Progress
 
 __all__ = ["PREFIX", "HubRepository", "is_hub", "parse_address"]
@@ -139,8 +139,7 @@ class HubRepository:
     def _check(self, local: Path, path: str, sha256: str | None) -> None:
         if sha256 is None:
             return
-        with local.open("rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
+        found = file_sha256(local)
         if found != sha256:
             raise DataError(
                 f"{shown(path)} of hf:{self.name} is damaged: sha256 {found[:12]}..., stated {sha256[:12]}....",

@@ -12,7 +12,6 @@ What a number of outputs says of the classes (SegNet-Tutorial Example_Models and
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ import segbench.data  # noqa: F401  registers the datasets
 from segbench.data.preparation import find_variant
 from segbench.engine.checkpoint import save_weights
 from segbench.errors import CheckpointError, UsageError
+from segbench.file_sha256 import file_sha256
 from segbench.models import create_model
 from segbench.models.blocks import describe_preprocess
 from segbench.models.caffe_import import check_weights, fill, network_of
@@ -85,7 +85,7 @@ def import_caffe(definition: Path, weights: Path, target: Path, dataset: str | N
     model = create_model(model_name, len(classes.names), **config)
     fill(model, network, blobs, what, dropped)
     origin = Origin(
-        kind="caffe", weights_sha256=_sha256(weights), definition_sha256=_sha256(definition), licence=LICENCE
+        kind="caffe", weights_sha256=file_sha256(weights), definition_sha256=file_sha256(definition), licence=LICENCE
     )
     header = _header(model_name, config, model, network, classes, origin)
     return Imported(target, header, _written(target, model, header), dropped)
@@ -141,11 +141,6 @@ def _header(
     )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _written(target: Path, model: nn.Module, header: WeightsHeader) -> str:
     """Writes the file; the same import again gives the same bytes, and other weights are left alone."""
     if not target.exists():
@@ -155,6 +150,6 @@ def _written(target: Path, model: nn.Module, header: WeightsHeader) -> str:
         sha256 = save_weights(beside, model, header)
     finally:
         beside.unlink(missing_ok=True)
-    if not target.is_file() or _sha256(target) != sha256:
+    if not target.is_file() or file_sha256(target) != sha256:
         raise CheckpointError(f"{target} is there already and holds something else.", "Name another file with -o.")
     return sha256

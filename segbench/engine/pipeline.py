@@ -52,6 +52,7 @@ __all__ = [
     "Result",
     "check_cell",
     "class_weights",
+    "compute_of",
     "estimate_training",
     "evaluate",
     "evaluate_uncertainty",
@@ -191,7 +192,7 @@ def run_cell(
         team: Those who compute the cell together, each by this call; the leader alone writes.
     """
     board = out / "leaderboards"
-    compute = _compute(cell, device)
+    compute = compute_of(cell, device)
     with (
         tensorboard_events(cell.folder / "tensorboard", progress) if tensorboard else nullcontext(progress) as reporting
     ):
@@ -519,17 +520,18 @@ def _hint(cell: Cell) -> str:
 
 def train_cell(cell: Cell, compute: Compute | None = None, progress: Progress = SILENT, team: Team = ALONE) -> Trained:
     """Trains a cell, or finishes what was begun; returns at once where it is done."""
-    return train(replace(_job(cell, compute or _compute(cell, "auto"), progress), team=team))
+    return train(replace(_job(cell, compute or compute_of(cell, "auto"), progress), team=team))
 
 
 def estimate_training(cell: Cell, device: str = "auto", progress: Progress = SILENT) -> float:
     """Seconds until a cell is trained and scored on this machine, from a few steps that are timed here."""
     evaluation, counts = cell.recipe.evaluate, cell.prepared.manifest.counts
     scored = counts[evaluation.split] + (counts["train"] if evaluation.training_split else 0)
-    return seconds_left(_job(cell, _compute(cell, device), progress), scored)
+    return seconds_left(_job(cell, compute_of(cell, device), progress), scored)
 
 
-def _compute(cell: Cell, device: str) -> Compute:
+def compute_of(cell: Cell, device: str) -> Compute:
+    """How a cell is trained on ``device``, as its recipe asks."""
     training = cell.recipe.train
     return choose_compute(device, training.precision, training.convolution, training.compile)
 

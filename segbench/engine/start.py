@@ -11,7 +11,6 @@ What was found is known before training, and decides a cell's id by its sha256:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from segbench.engine.checkpoint import load_weights, weights_path
 from segbench.errors import CheckpointError, HubError, UsageError
+from segbench.file_sha256 import file_sha256
 from segbench.hub.download import is_hub_address
 from segbench.hub.encoder_repo import fetch_encoder
 from segbench.models import create_model
@@ -134,7 +134,7 @@ def build_start(
 def _of_source(source: str, cached: bool) -> Start:
     path = Path(source)
     if path.is_file():
-        return Start(encoder=path, encoder_weights=_sha256(path))
+        return Start(encoder=path, encoder_weights=file_sha256(path))
     if path.exists() or not is_hub_address(source):
         raise UsageError(
             f"--encoder-weights '{source}' is neither a file nor a Hub repository.",
@@ -142,7 +142,7 @@ def _of_source(source: str, cached: bool) -> Start:
         )
     address = source.removeprefix("hf:")
     fetched = fetch_encoder(address, cached=cached)
-    return Start(encoder=fetched, encoder_weights=_sha256(fetched), repository=address)
+    return Start(encoder=fetched, encoder_weights=file_sha256(fetched), repository=address)
 
 
 def _of_wish(source: str | None, cached: bool, progress: Progress) -> Start:
@@ -203,11 +203,6 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise TypeError(f"a {type(found).__name__} instead of a state dict")
     return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # --- an earlier run ---------------------------------------------------------------------------------------------------

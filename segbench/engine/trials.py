@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from segbench.engine.environment import choose_compute
-from segbench.engine.pipeline import Cell, train_cell
+from segbench.engine.pipeline import Cell, compute_of, train_cell
 from segbench.errors import NonFiniteLossError
 from segbench.progress import SILENT, Progress
 from segbench.record import Trial
@@ -29,11 +28,9 @@ def run_trial(
     Returns:
         The trial; a training whose loss becomes infinite has diverged, which is a result.
     """
-    training = cell.recipe.train
-    compute = choose_compute(device, training.precision, training.convolution, training.compile)
     trial = Trial(settings=dict(settings), validation={}, recipe=recipe, cell_id=cell.cell_id)
     try:
-        scores = train_cell(cell, compute, progress).validation or {}
+        scores = train_cell(cell, compute_of(cell, device), progress).validation or {}
     except NonFiniteLossError as error:
         progress.message(f"{error}")
         return trial.model_copy(update={"diverged": True})

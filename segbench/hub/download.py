@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
 
 from segbench.errors import CheckpointError
+from segbench.file_sha256 import file_sha256
 from segbench.hub.connection import LOG_IN, NotFoundOnHubError, explained
 from segbench.hub.weights_repo import CONFIG_NAME, WEIGHTS_NAME
 
@@ -70,8 +70,7 @@ def _check(folder: Path, source: str) -> None:
     stated = _stated(config)
     if stated is None:
         raise CheckpointError(f"{CONFIG_NAME} of {source} on the Hub was not written by segbench.")
-    with weights.open("rb") as handle:
-        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    sha256 = file_sha256(weights)
     if sha256 != stated:
         raise CheckpointError(
             f"{WEIGHTS_NAME} of {source} has sha256 {sha256[:12]}..., its {CONFIG_NAME} states {stated[:12]}....",

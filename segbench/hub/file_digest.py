@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from segbench.file_sha256 import file_sha256
+
 __all__ = ["Digest", "digest_of"]
 
 
@@ -24,13 +26,8 @@ class Digest:
 
 def digest_of(content: bytes | Path, known: Digest) -> Digest:
     """The digest of a content, stored the way ``known`` is."""
-    data = content if isinstance(content, bytes) else None
     if known.sha256:
-        return Digest(known.blob, hashlib.sha256(data).hexdigest() if data is not None else _sha256(content))
-    data = data if data is not None else Path(str(content)).read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else file_sha256(content)
+        return Digest(known.blob, sha256)
+    data = content if isinstance(content, bytes) else content.read_bytes()
     return Digest(hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest())
-
-
-def _sha256(content: bytes | Path) -> str:
-    with Path(str(content)).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.cli.real_process import run_segbench
+
 COMMAND = ("run", "bilinear-interpolation", "--dataset", "synthetic-roads", "--set", "train.iterations=6", "--json")
 
 
 def run(folder: Path) -> tuple[Any, str]:
     """What the command printed on stdout, parsed, and on stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "segbench", *COMMAND, "--out", str(folder)],
-        cwd=CHECKOUT,
-        env=os.environ | {"SEGBENCH_HOME": str(folder / "home")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout), done.stderr
+    out, err = run_segbench(folder, *COMMAND)
+    return json.loads(out), err
 
 
 @pytest.mark.slow

@@ -8,36 +8,20 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.cli.real_process import run_segbench
+
 MODEL = "bilinear-interpolation"
 SUITE = ("reproduce", "segnet-table1", "--scale", "smoke", "--only", MODEL)
-
-
-def segbench(folder: Path, *arguments: str) -> str:
-    """What the command printed on stdout."""
-    done = subprocess.run(
-        [sys.executable, "-m", "segbench", *arguments, "--out", str(folder)],
-        cwd=CHECKOUT,
-        env=os.environ | {"SEGBENCH_HOME": str(folder / "home")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_both_balancings_of_a_network_end_in_the_table(tmp_path: Path) -> None:
-    found = json.loads(segbench(tmp_path, *SUITE, "--json"))
+    found = json.loads(run_segbench(tmp_path, *SUITE, "--json")[0])
     board = tmp_path / "leaderboards"
     with (board / "segnet-table1-smoke.csv").open(encoding="utf-8") as file:
         rows = {row["balancing"]: row for row in csv.DictReader(file)}
@@ -55,7 +39,7 @@ def test_both_balancings_of_a_network_end_in_the_table(tmp_path: Path) -> None:
     for name in ("segnet-table1-smoke.maps.png", "segnet-table1-smoke.curves.svg"):
         assert f"]({name})" in text
         assert 3_000 < (board / name).stat().st_size < 300_000
-    segbench(tmp_path, "leaderboard", "--check")
+    run_segbench(tmp_path, "leaderboard", "--check")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
-    states = [cell["state"] for cell in json.loads(segbench(tmp_path, *SUITE, "--dry-run", "--json"))["cells"]]
+    states = [cell["state"] for cell in json.loads(run_segbench(tmp_path, *SUITE, "--dry-run", "--json")[0])["cells"]]
     assert (states, len(before)) == (["done", "done"], 4)

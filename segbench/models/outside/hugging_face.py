@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segbench.errors import HubError, UsageError
+from segbench.file_sha256 import file_sha256
 from segbench.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -53,15 +54,10 @@ def _local(address: str) -> ModelSpec:
     files = sorted(path for pattern in (CONFIG, PROCESSOR, *WEIGHTS) for path in folder.glob(pattern))
     if not any(path.name == CONFIG for path in files):
         raise UsageError(f"hf:{address}: there is no {CONFIG} in that folder.", EXAMPLE)
-    digest = hashlib.sha256("".join(f"{path.name} {_sha256(path)}\n" for path in files).encode()).hexdigest()
+    digest = hashlib.sha256("".join(f"{path.name} {file_sha256(path)}\n" for path in files).encode()).hexdigest()
     here = Path.cwd()
     inside = folder.relative_to(here) if folder.is_relative_to(here) else Path(folder.name)
     return _spec(f"hf:./{inside.as_posix()}", f"sha256:{digest}", {"folder": str(folder)})
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _spec(name: str, identity: str, place: dict[str, str]) -> ModelSpec:

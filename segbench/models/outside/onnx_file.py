@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segbench.errors import UsageError
+from segbench.file_sha256 import file_sha256
 from segbench.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ def find_onnx(address: str) -> ModelSpec:
     path = Path(address).expanduser().resolve()
     if not path.is_file():
         raise UsageError(f"There is no file {address} for the model 'onnx:{address}'.", "Example: onnx:network.onnx")
-    with path.open("rb") as handle:
-        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    sha256 = file_sha256(path)
     here = Path.cwd()
     inside = path.relative_to(here) if path.is_relative_to(here) else Path(path.name)
     return ModelSpec(
